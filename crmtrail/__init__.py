@@ -1,0 +1,1 @@
+"""The hall: the shared language and the front door. Re-exports nothing."""

@@ -1,0 +1,288 @@
+"""The configuration: one frozen model, read from YAML and the environment.
+
+Order of strength: environment (``CRMTRAIL_STORE__URL``) over the YAML file. ``${NAME}`` in the
+file is replaced by the environment variable NAME. Unknown keys are refused; every mistake is
+told at once; secrets never appear in messages.
+"""
+
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from crmtrail.errors import Mistake
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _duration(value: object) -> object:
+    """Read ``90s``, ``5m``, ``2h``, ``1d``; numbers are seconds."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
+        return timedelta(**{_UNITS[match[2]]: float(match[1])})
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    if isinstance(value, timedelta):
+        return value
+    raise ValueError("a duration is written like 90s, 5m, 2h or 1d")
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("a base_url is written like https://acme.my.salesforce.com")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("http:// is accepted for loopback hosts only; use https://")
+    return value.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class StoreConfig(_Part):
+    """Where the versions are kept."""
+
+    url: str = "sqlite:///crmtrail.db"
+
+
+class AuthConfig(_Part):
+    """How to log in. ``token`` is a bare access token (HubSpot: a private app token)."""
+
+    method: Literal["token"] = "token"
+    token: SecretStr
+
+
+class SourceConfig(_Part):
+    """One CRM account."""
+
+    kind: Literal["salesforce", "hubspot"]
+    base_url: BaseUrl
+    api_version: str = ""
+    auth: AuthConfig
+    restore_auth: AuthConfig | None = None
+    objects: Literal["*"] | tuple[str, ...] = "*"
+    exclude: tuple[str, ...] = ()
+    every: Duration | None = None
+    overlap: Duration = timedelta(minutes=10)
+    timeout: Duration = timedelta(seconds=120)
+    client_id: str = "crmtrail"
+
+
+class SchedulerConfig(_Part):
+    """How ``crmtrail serve`` runs the syncs."""
+
+    every: Duration = timedelta(minutes=5)
+    jitter: Duration = timedelta(seconds=20)
+    misfire_grace: Duration = timedelta(minutes=2)
+    workers: Annotated[int, Field(ge=1, le=64)] = 4
+    lease: Duration = timedelta(seconds=60)
+
+
+class RetryConfig(_Part):
+    """How long to bear with a vendor that is throttling or down."""
+
+    attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    longest_wait: Duration = timedelta(seconds=60)
+
+
+class BudgetConfig(_Part):
+    """How much of the vendor's API quota is left to others, in percent."""
+
+    leave_free: Annotated[int, Field(ge=0, le=100)] = 20
+    reserve_for_restores: Annotated[int, Field(ge=0, le=100)] = 5
+
+
+class BlankingConfig(_Part):
+    """When values turned to nothing make an incident."""
+
+    enabled: bool = True
+    min_records: Annotated[int, Field(ge=1)] = 10
+    sentinels: tuple[str, ...] = (
+        "unknown",
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nil",
+        "nan",
+        "undefined",
+        "-",
+        "--",
+        "?",
+        "test@test.com",
+    )
+    ignore_fields: tuple[str, ...] = ()
+
+
+class MassUpdateConfig(_Part):
+    """When one actor changing many records makes an incident."""
+
+    enabled: bool = True
+    min_records: Annotated[int, Field(ge=1)] = 50
+    same_value_share: Annotated[float, Field(gt=0, le=1)] = 0.8
+    any_value_records: Annotated[int, Field(ge=1)] = 500
+    ignore_fields: tuple[str, ...] = ()
+
+
+class RulesConfig(_Part):
+    """What is noticed. ``burst`` is the longest pause inside one operation."""
+
+    burst: Duration = timedelta(minutes=10)
+    blanking: BlankingConfig = BlankingConfig()
+    mass_update: MassUpdateConfig = MassUpdateConfig()
+
+
+class RestoreConfig(_Part):
+    """How plans are made and applied."""
+
+    expires: Duration = timedelta(hours=24)
+    four_eyes_above: Annotated[int, Field(ge=0)] | None = None
+    canary: Annotated[int, Field(ge=0)] = 10
+    stop_at_failed_share: Annotated[float, Field(ge=0, le=1)] = 0.2
+
+
+class Config(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CRMTRAIL_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    user: str = ""
+    store: StoreConfig = StoreConfig()
+    sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], SourceConfig] = {}
+    scheduler: SchedulerConfig = SchedulerConfig()
+    retry: RetryConfig = RetryConfig()
+    budget: BudgetConfig = BudgetConfig()
+    rules: RulesConfig = RulesConfig()
+    restore: RestoreConfig = RestoreConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file's values, which come in as arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+
+def parse(text: str, environ: Mapping[str, str]) -> Config:
+    """Read a configuration from YAML text.
+
+    Raises:
+        Mistake: the text is no YAML mapping, names an unset variable, or breaks the model; the
+            message lists every mistake.
+    """
+    try:
+        raw = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}" if mark else ""
+        raise Mistake(f"the config is not valid YAML{where}") from None
+    if not isinstance(raw, dict):
+        raise Mistake("the config must be a mapping of keys; see config.example.yaml")
+    missing: list[str] = []
+    filled = _fill(raw, environ, (), missing)
+    try:
+        config = Config(**filled)
+    except ValidationError as error:
+        problems = [_plain(problem) for problem in error.errors(include_input=False)]
+        raise _refusal(missing + problems) from None
+    if missing:
+        raise _refusal(missing)
+    return config
+
+
+def load(path: Path) -> Config:
+    """Read a configuration file, with the process's environment.
+
+    Raises:
+        Mistake: the file is missing or wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Mistake(
+            f"there is no config at {path}",
+            hint="write one with `crmtrail init`, or name it with --config",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Mistake(f"the config at {path} cannot be read: {error}") from None
+    return parse(text, os.environ)
+
+
+def _refusal(problems: list[str]) -> Mistake:
+    count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
+    return Mistake(
+        f"the config has {count}: " + "; ".join(problems),
+        hint="config.example.yaml lists every key with its meaning",
+    )
+
+
+def _plain(problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    if problem["type"] == "extra_forbidden":
+        return f"{where} is not a known key"
+    return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _fill(
+    value: Any, environ: Mapping[str, str], where: tuple[str, ...], missing: list[str]
+) -> Any:
+    """Replace ``${NAME}`` in every text, and note the names that are not set."""
+    if isinstance(value, dict):
+        return {k: _fill(v, environ, (*where, str(k)), missing) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_fill(v, environ, (*where, str(i)), missing) for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in environ:
+            missing.append(f"{'.'.join(where)}: the environment variable {match[1]} is not set")
+        return environ.get(match[1], "")
+
+    return _VARIABLE.sub(replace, value)

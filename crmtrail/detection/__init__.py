@@ -1,0 +1,1 @@
+"""Noticing: pure functions from change sets to operations and findings."""

@@ -1,0 +1,504 @@
+"""The protocols at which the rooms meet.
+
+Each has a contract suite in tests/contract/ and two or more implementations.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeAlias
+
+from crmtrail.model import (
+    Actor,
+    Answer,
+    ChangeSet,
+    Checkpoint,
+    Finding,
+    Gap,
+    Identity,
+    Incident,
+    IncidentState,
+    Lease,
+    Mode,
+    Op,
+    Operation,
+    Outcome,
+    Page,
+    Plan,
+    Reading,
+    Receipt,
+    Ref,
+    Removal,
+    Result,
+    Schema,
+    Step,
+    Token,
+    Tokens,
+    Usage,
+    Version,
+    Write,
+)
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Return the time, UTC."""
+        ...
+
+
+class Connector(Protocol):
+    """One CRM account, seen through one identity.
+
+    Each call of `page`, `read`, `schema`, `objects` and `identity` costs one API request as a
+    rule, so that retries and the budget can be wrapped around it. Vendor words end here.
+
+    Every method may raise: CredentialsRefused, PermissionMissing, Throttled, Unavailable,
+    BudgetSpent, CursorLost (`page` only), Doubtful (`page` only), Ambiguous (`write` only).
+    """
+
+    source: str
+    read_batch: int
+    """How many ids one `read` may ask for."""
+    write_batch: int
+    """How many records one `write` may carry."""
+
+    @property
+    def calls(self) -> int:
+        """How many API requests this connector has sent so far."""
+        ...
+
+    def identity(self) -> Identity:
+        """Return whom the vendor takes us for."""
+        ...
+
+    def objects(self) -> Sequence[str]:
+        """Return the objects that this identity can sync."""
+        ...
+
+    def schema(self, object_: str) -> Schema:
+        """Return the fields of one object as of now and remember them for `page` and `read`.
+
+        Raises:
+            Mistake: there is no such object, or the identity cannot see it.
+        """
+        ...
+
+    def start(self, object_: str, position: str | None, mode: Mode) -> str:
+        """Return the cursor of the first page of a run. Sends no request.
+
+        ``position`` is the cursor kept with the last stored page. One in the middle of a run is
+        resumed, so a crash repeats no page; mode FULL begins again.
+        """
+        ...
+
+    def page(self, object_: str, cursor: str) -> Page:
+        """Return one page: one API request's worth, and the cursor of the next."""
+        ...
+
+    def read(
+        self, object_: str, ids: Sequence[str], *, trail: bool = False
+    ) -> Mapping[str, Reading | Removal]:
+        """Return records as they are now, by the id asked for; at most ``read_batch`` ids.
+
+        An id the vendor does not answer for is absent. ``trail`` asks for the vendor's field
+        history too, where there is one (HubSpot then takes at most 50 ids: see ``read_batch``).
+        """
+        ...
+
+    def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Set field values; at most ``write_batch`` records. One answer for each write, by key.
+
+        The token ``null`` clears a field. Raises Throttled only if nothing was sent, and
+        Ambiguous if the whole batch may or may not have landed.
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """Return the vendor's last word on our budget. Sends no request."""
+        ...
+
+    def close(self) -> None:
+        """Close connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a notice needs to know beside the change sets of one page.
+
+    ``operations`` are those of this source and object that may still grow.
+    ``population`` counts the live records stored.
+    """
+
+    source: str
+    object: str
+    schema: Schema | None
+    population: int
+    operations: Sequence[Operation]
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """What detection makes of one page.
+
+    ``membership`` gives, for each change set in order, the id of its operation or None.
+    ``operations`` are the new or grown ones, whole. ``findings`` may repeat earlier ones with
+    larger numbers; rule and operation identify them.
+    """
+
+    membership: Sequence[str | None] = ()
+    operations: Sequence[Operation] = ()
+    findings: Sequence[Finding] = ()
+
+
+Notice: TypeAlias = Callable[[Sequence[ChangeSet], Scene], Noticed]
+"""Detection, as the store calls it inside the page's transaction. Pure."""
+
+
+def ignore(change_sets: Sequence[ChangeSet], scene: Scene) -> Noticed:
+    """Notice nothing. For first loads and tests."""
+    del scene
+    return Noticed(membership=(None,) * len(change_sets))
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What became of one page. ``changes`` counts field changes, ``read`` readings and removals."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+    changes: int = 0
+    incidents: tuple[str, ...] = ()
+
+    def __add__(self, other: "Kept") -> "Kept":
+        return Kept(
+            self.read + other.read,
+            self.created + other.created,
+            self.updated + other.updated,
+            self.deleted + other.deleted,
+            self.changes + other.changes,
+            tuple(dict.fromkeys((*self.incidents, *other.incidents))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one object of one source stands in the store."""
+
+    source: str
+    object: str
+    records: int
+    deleted: int
+    versions: int
+    cursor: str | None
+    watermark: datetime | None
+    complete_to: datetime | None
+    expected: int | None
+    last_run: str | None
+    last_finished: datetime | None
+    gaps: tuple[Gap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which changes to list; every condition that is set must hold. ``until`` is exclusive."""
+
+    source: str | None = None
+    object: str | None = None
+    record: Ref | None = None
+    field: str | None = None
+    actor: str | None = None
+    """Id or name of the actor, case ignored."""
+    via: str | None = None
+    op: Op | None = None
+    operation: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the log: a field change, or a whole-record event with ``field`` None."""
+
+    change_set: ChangeSet
+    field: str | None
+    old: Token | None
+    new: Token | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Who last set a field: ``at`` and ``actor`` of the version ``number`` that did."""
+
+    field: str
+    token: Token
+    number: int
+    at: datetime
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one record differs between two times."""
+
+    ref: Ref
+    op: Op
+    """CREATE, UPDATE or DELETE."""
+    changes: tuple[Any, ...] = ()
+    """`crmtrail.model.Change`, for UPDATE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A record as last stored, as far as a plan needs it."""
+
+    ref: Ref
+    number: int
+    fields: Tokens
+    deleted: bool
+    known_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What recomputing the ledger and the data under it gave."""
+
+    ok: bool
+    entries: int
+    root: str
+    checked: int
+    first_bad: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """The memory. All methods are safe to call from one thread at a time.
+
+    Raises NoStore where the store is missing or newer than this version.
+    """
+
+    # --- a run -------------------------------------------------------------------------------
+    def begin(self, source: str, object_: str, mode: Mode, at: datetime) -> int:
+        """Open a sync run and return its number."""
+        ...
+
+    def learn(self, schema: Schema, at: datetime) -> bool:
+        """Keep a schema; return whether it differs from the one before (or is the first)."""
+        ...
+
+    def keep(self, page: Page, *, source: str, run: int, lease: Lease, notice: Notice) -> Kept:
+        """Store one page in one transaction: versions, changes, findings, leaves, the cursor.
+
+        Keeping a page twice keeps it once. A reading older than what is stored is ignored.
+
+        Raises:
+            LeaseLost: the fence is not the newest; nothing was stored.
+        """
+        ...
+
+    def absorb(
+        self,
+        source: str,
+        object_: str,
+        found: Sequence[Reading | Removal],
+        *,
+        notice: Notice,
+    ) -> Kept:
+        """Store readings taken outside a run (preflight, read-back); moves no cursor."""
+        ...
+
+    def finish(
+        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+    ) -> None:
+        """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
+        ...
+
+    # --- what is known -----------------------------------------------------------------------
+    def standing(self, source: str, object_: str) -> Standing:
+        """Return where an object stands; zeros where nothing was ever stored."""
+        ...
+
+    def standings(self) -> Sequence[Standing]:
+        """Return every (source, object) ever synced."""
+        ...
+
+    def schema(self, source: str, object_: str) -> Schema | None:
+        """Return the newest schema kept."""
+        ...
+
+    def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
+        """Return the newest stored state of each record that is known."""
+        ...
+
+    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known."""
+        ...
+
+    def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
+        """Return a record's versions, oldest first, of those that touched a field."""
+        ...
+
+    def blame(self, ref: Ref) -> Sequence[Blame]:
+        """Return who set each current field value, sorted by field name."""
+        ...
+
+    def log(
+        self, query: Query, *, limit: int, cursor: str | None = None
+    ) -> tuple[Sequence[Entry], str | None]:
+        """Return log entries, newest known first, and the cursor of the next page, if any."""
+        ...
+
+    def diff(
+        self, source: str, object_: str, since: datetime, until: datetime
+    ) -> Iterator[Difference]:
+        """Stream how the records of an object differ between two valid times."""
+        ...
+
+    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+        """Return how one record differs between two valid times; None where it does not."""
+        ...
+
+    # --- noticed -----------------------------------------------------------------------------
+    def operations(
+        self, *, source: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Operation]:
+        """Return operations, newest first."""
+        ...
+
+    def operation(self, id_: str) -> Operation:
+        """Return one operation.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        ...
+
+    def members(self, operation: str) -> Iterator[ChangeSet]:
+        """Stream an operation's change sets, ordered by record and version."""
+        ...
+
+    def incidents(self, states: Sequence[IncidentState] = ()) -> Sequence[Incident]:
+        """Return incidents of the given states (none given: all), newest first."""
+        ...
+
+    def incident(self, id_: str) -> Incident:
+        """Return one incident.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        ...
+
+    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
+        """Move an incident to a state and seal that."""
+        ...
+
+    # --- the ledger --------------------------------------------------------------------------
+    def seal(self, kind: str, entry: Mapping[str, Any], at: datetime) -> int:
+        """Append an action of crmtrail itself to the ledger and return its leaf index."""
+        ...
+
+    def checkpoint(self, at: datetime) -> Checkpoint:
+        """Return the tree head."""
+        ...
+
+    def verify(self) -> Verification:
+        """Recompute every leaf, the root and the data under them."""
+        ...
+
+    def close(self) -> None:
+        """Close the store."""
+        ...
+
+
+class Leases(Protocol):
+    """Who may run what. The fence, checked in the page's transaction, is the guarantee."""
+
+    def acquire(self, source: str, object_: str, holder: str, ttl: timedelta) -> Lease | None:
+        """Take the lease if it is free, expired, or held by a dead process of this host."""
+        ...
+
+    def renew(self, lease: Lease, ttl: timedelta) -> Lease | None:
+        """Extend a lease still ours; None where somebody took over."""
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Give a lease back, if it is still ours."""
+        ...
+
+
+class StepState:
+    """States of a plan step in the journal, in order."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class Journalled:
+    """A step with its state. ``before`` holds the tokens read just before our write."""
+
+    step: Step
+    state: str
+    before: Tokens = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+
+class Journal(Protocol):
+    """Plans, approvals, intents and receipts. Every method is one transaction."""
+
+    def file(self, plan: Plan, steps: Iterator[Step]) -> None:
+        """Keep a plan with its steps and seal it. Streams: steps never sit in memory together."""
+        ...
+
+    def next_id(self) -> str:
+        """Return a new plan id."""
+        ...
+
+    def plan(self, id_: str) -> Plan:
+        """Return a plan.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        ...
+
+    def plans(self) -> Sequence[Plan]:
+        """Return all plans, newest first."""
+        ...
+
+    def steps(self, plan: str, *, states: Sequence[str] = ()) -> Iterator[Journalled]:
+        """Stream the steps of a plan in order, of some states only if given."""
+        ...
+
+    def approve(self, plan: str, by: str, at: datetime) -> None:
+        """Note an approval and seal it; a second one by the same person changes nothing."""
+        ...
+
+    def approvals(self, plan: str) -> Sequence[tuple[str, datetime]]:
+        """Return who approved, and when."""
+        ...
+
+    def intend(self, plan: str, before: Mapping[str, Tokens], at: datetime) -> None:
+        """Mark steps (by id) as being sent, with what was read just before. Durable on return."""
+        ...
+
+    def settle(self, plan: str, outcomes: Sequence[Outcome], at: datetime) -> None:
+        """Note how steps ended and seal each outcome. A settled step never changes again."""
+        ...
+
+    def tally(self, plan: str) -> Mapping[Result, int]:
+        """Return how many steps ended in each way."""
+        ...
+
+    def receive(self, receipt: Receipt) -> Receipt:
+        """Keep and seal a receipt; return it with its leaf index. A second one replaces none."""
+        ...
+
+    def receipt(self, plan: str) -> Receipt | None:
+        """Return the newest receipt of a plan, if it was applied."""
+        ...

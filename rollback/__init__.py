@@ -1,0 +1,1 @@
+"""The way back: select, plan, preflight, apply, receipt."""

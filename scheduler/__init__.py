@@ -1,0 +1,1 @@
+"""When what runs, and who may run it."""
