@@ -355,7 +355,10 @@ class FieldTally:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Change sets of one actor, app and burst. ``records`` counts distinct records."""
+    """Change sets of one actor, app and burst.
+
+    ``records`` counts distinct records, ``blanked`` those of them that lost a value.
+    """
 
     id: str
     source: str
@@ -365,6 +368,7 @@ class Operation:
     started: datetime
     ended: datetime
     records: int
+    blanked: int = 0
     tallies: Mapping[str, FieldTally] = field(default_factory=dict)
 
     @property
@@ -543,11 +547,15 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom the vendor takes us for: the account (org or portal), and the user or app."""
+    """Whom the vendor takes us for: the account (org or portal), and the user or app.
+
+    ``server_time`` is the vendor's clock as of this answer, where it told.
+    """
 
     account: str
     user: str
     name: str = ""
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -440,12 +440,16 @@ class StepState:
 
 @dataclass(frozen=True, slots=True)
 class Journalled:
-    """A step with its state. ``before`` holds the tokens read just before our write."""
+    """A step with its state. ``before`` holds the tokens read just before our write.
+
+    ``at`` is when it was sent, or, once settled, when it was settled.
+    """
 
     step: Step
     state: str
     before: Tokens = field(default_factory=dict)
     outcome: Outcome | None = None
+    at: datetime | None = None
 
 
 class Journal(Protocol):

@@ -32,6 +32,14 @@ class Sandbox:
         """Turn the clock forward and return its time."""
         return str(self._call("POST", "clock", {"turn": seconds})["now"])
 
+    def freeze(self, at: str) -> str:
+        """Stop the clock at an ISO 8601 moment with offset and return its time."""
+        return str(self._call("POST", "clock", {"freeze": at})["now"])
+
+    def release(self) -> str:
+        """Let the clock run again, from the moment it shows."""
+        return str(self._call("POST", "clock", {"release": True})["now"])
+
     def act(self, crm: str, **order: object) -> dict[str, Any]:
         """Let somebody inside a CRM do something; see docs/sandbox.md for the orders."""
         done: dict[str, Any] = self._call("POST", "act", {"crm": crm, **order})

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from crmtrail.sandbox.faults import Fault
@@ -37,8 +37,12 @@ class Control:
             return Reply.of(404, {"error": f"no control route {request.method} {request.path}"})
         try:
             return Reply.of(200, route(request))
-        except (ValueError, KeyError, TypeError) as error:
-            return Reply.of(400, {"error": f"{type(error).__name__}: {error}"})
+        except ValueError as error:
+            return Reply.of(400, {"error": str(error)})
+        except KeyError as error:
+            return Reply.of(400, {"error": f"the order lacks {error}"})
+        except TypeError as error:
+            return Reply.of(400, {"error": f"a value is of the wrong type: {error}"})
 
     def reset(self, *, seed: int, size: str) -> None:
         """Empty the world and fill it anew.
@@ -57,8 +61,13 @@ class Control:
         self.world.remember("seeded", f"{seed}/{size}")
         self.world.db.execute("COMMIT")
 
+    def _wire(self, crm: str | None) -> Wire:
+        if crm not in self.wires:
+            raise ValueError(f"unknown crm {crm!r}; known are {', '.join(self.wires)}")
+        return self.wires[crm]
+
     def _reset(self, request: Request) -> dict[str, Any]:
-        order = request.json()
+        order = _order(request)
         self.reset(seed=int(order.get("seed", 1)), size=str(order.get("size", "small")))
         return self._time()
 
@@ -66,17 +75,20 @@ class Control:
         return {"now": self.world.clock.now().isoformat()}
 
     def _clock(self, request: Request) -> dict[str, str]:
-        order = request.json()
+        order = _order(request)
         if "freeze" in order:
-            self.world.clock.freeze(datetime.fromisoformat(order["freeze"]).astimezone(UTC))
+            at = datetime.fromisoformat(order["freeze"])
+            if at.tzinfo is None:
+                raise ValueError("freeze wants a time with its offset, such as 2026-01-31T12:00Z")
+            self.world.clock.freeze(at)
         if order.get("release"):
             self.world.clock.release()
         self.world.clock.turn(float(order.get("turn", 0)))
         return self._time()
 
     def _act(self, request: Request) -> dict[str, Any]:
-        order = request.json()
-        wire = self.wires[str(order["crm"])]
+        order = _order(request)
+        wire = self._wire(order.get("crm"))
         self.world.db.execute("BEGIN")
         try:
             done = wire.act(order)
@@ -87,7 +99,7 @@ class Control:
         return done
 
     def _place(self, request: Request) -> dict[str, Any]:
-        fault = Fault.parse(request.json())
+        fault = Fault.parse(_order(request))
         self.world.faults.place(fault)
         return asdict(fault)
 
@@ -104,5 +116,13 @@ class Control:
         )
 
     def _truth(self, request: Request) -> list[dict[str, Any]]:
-        wire = self.wires[request.one("crm") or ""]
+        wire = self._wire(request.one("crm"))
         return wire.truth(request.one("object") or "", request.one("id"))
+
+
+def _order(request: Request) -> dict[str, Any]:
+    """Return the body of a control request; without one, an empty order."""
+    order = request.json() if request.body else {}
+    if not isinstance(order, dict):
+        raise ValueError(f"a control order is a JSON object, not {type(order).__name__}")  # noqa: TRY004 -- told as 400
+    return order

@@ -38,15 +38,22 @@ class Fault:
         """Read a fault from a control request.
 
         Raises:
-            ValueError: an unknown kind or key.
+            ValueError: an unknown kind or key, or a value that makes no sense.
         """
         known = {item.name for item in fields(cls)}
         if strange := set(order) - known:
             raise ValueError(f"unknown fault keys {sorted(strange)}; known are {sorted(known)}")
+        if order.get("kind") not in KINDS:
+            raise ValueError(
+                f"unknown fault kind {order.get('kind')!r}; known are {', '.join(KINDS)}"
+            )
         fault = cls(**order)
-        if fault.kind not in KINDS:
-            raise ValueError(f"unknown fault kind {fault.kind!r}; known are {', '.join(KINDS)}")
-        re.compile(fault.path)
+        if fault.times < 1 or fault.skip < 0 or fault.seconds < 0:
+            raise ValueError("times must be at least 1, skip and seconds at least 0")
+        try:
+            re.compile(fault.path)
+        except re.error as error:
+            raise ValueError(f"path is no regular expression: {error}") from None
         return fault
 
     def matches(self, crm: str, method: str, target: str) -> bool:

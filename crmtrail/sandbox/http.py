@@ -64,7 +64,10 @@ class Reply:
 
 
 class Wire(Protocol):
-    """One CRM: its routes, its seeded records and its control verbs. Called under the world's lock."""
+    """One CRM: its routes, its seeded records and its control verbs.
+
+    Every call comes under the world's lock.
+    """
 
     crm: str
 

@@ -3,10 +3,12 @@
 import gzip
 import socket
 import struct
+import sys
 import threading
 import time
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from crmtrail.sandbox.control import Control
 from crmtrail.sandbox.faults import Fault
@@ -15,6 +17,9 @@ from crmtrail.sandbox.world import World
 
 _HTML = b"<html><head><title>Service Unavailable</title></head><body>Try again later.</body></html>"
 _REFUSALS = {"unauthorized", "throttle"}
+_BODILESS = {204, 304}
+_WORTH_ZIPPING = 1024
+"""Bytes below which gzip costs more than it saves."""
 
 
 class Server:
@@ -27,8 +32,7 @@ class Server:
         self.world = world
         self.wires = wires
         self.control = Control(world, wires)
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", port), self)
         self._thread: threading.Thread | None = None
 
     @property
@@ -36,7 +40,7 @@ class Server:
         """The base URL both clients use."""
         return f"http://127.0.0.1:{self._http.server_address[1]}"
 
-    def start(self) -> "Server":
+    def start(self) -> Self:
         """Serve in a background thread."""
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -53,7 +57,7 @@ class Server:
         if self._thread is not None:
             self._thread.join()
 
-    def __enter__(self) -> "Server":
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -75,8 +79,9 @@ class Server:
         kept = request.body.decode("utf-8", "replace") if request.method != "GET" else None
         number = self.world.begin_request(wire.crm, request.method, request.target, kept)
         reply = self._reply(wire, request, fault)
-        reset = fault is not None and fault.kind.startswith("reset")
-        self.world.end_request(number, None if reset else reply.status, fault and fault.kind)
+        kind = None if fault is None else fault.kind
+        reset = kind is not None and kind.startswith("reset")
+        self.world.end_request(number, None if reset else reply.status, kind)
         return (None if reset else reply), (fault.seconds if fault else 0.0)
 
     def _reply(self, wire: Wire, request: Request, fault: Fault | None) -> Reply:
@@ -98,62 +103,86 @@ class Server:
         self.world.db.execute("BEGIN")
         try:
             reply = wire.handle(seen)
-        except BaseException:
+        except Exception:  # noqa: BLE001 -- a defect of the sandbox: told on stderr, answered as 500
             self.world.db.execute("ROLLBACK")
-            raise
+            traceback.print_exc(file=sys.stderr)
+            return Reply.of(500, {"error": "the sandbox itself failed, see its stderr"})
         self.world.db.execute("COMMIT")
         return reply
 
 
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
 
-        def _serve(self) -> None:
-            length = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(length)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            reply, hold = server.answer(Request.parse(self.command, self.path, headers, body))
-            if hold:
-                time.sleep(hold)
-            if reply is None:
-                self._reset()
-            else:
-                self._send(reply, "gzip" in headers.get("accept-encoding", ""))
+    def __init__(self, address: tuple[str, int], owner: Server) -> None:
+        self.owner = owner
+        super().__init__(address, _Handler)
 
-        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _serve
 
-        def _reset(self) -> None:
-            # SO_LINGER 0 makes close() send RST instead of FIN.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.close_connection = True
-            self.connection.close()
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Http
 
-        def _send(self, reply: Reply, zipped: bool) -> None:
-            body = reply.body
-            zipped = zipped and len(body) > 1024  # noqa: PLR2004 -- below, gzip costs more than it saves
+    def do_GET(self) -> None:
+        self._serve()
+
+    def do_POST(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        asked = Request.parse(self.command, self.path, headers, body)
+        reply, hold = self.server.owner.answer(asked)
+        if hold:
+            time.sleep(hold)
+        if reply is None:
+            self._reset()
+        else:
+            self._send(reply, zips="gzip" in headers.get("accept-encoding", ""))
+
+    def _reset(self) -> None:
+        # SO_LINGER 0 makes close() send RST instead of FIN. The file objects over the socket
+        # must go first: the last of them closes it.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.rfile.close()
+        self.connection.close()
+
+    def _send(self, reply: Reply, *, zips: bool) -> None:
+        body = reply.body
+        zipped = zips and len(body) > _WORTH_ZIPPING
+        if zipped:
+            body = gzip.compress(body, 1)
+        try:
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             if zipped:
-                body = gzip.compress(body, 1)
-            try:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                if zipped:
-                    self.send_header("Content-Encoding", "gzip")
-                if reply.status not in (204, 304):
-                    self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                if reply.status not in (204, 304):
-                    self.wfile.write(body)
-            except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
+                self.send_header("Content-Encoding", "gzip")
+            if reply.status not in _BODILESS:
+                self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if reply.status not in _BODILESS:
+                self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
 
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            at = server.world.clock.now().timestamp() if timestamp is None else timestamp
-            return super().date_time_string(at)
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the world's time as an HTTP date: clients read the vendor's clock from it."""
+        now = self.server.owner.world.clock.now().timestamp()
+        return super().date_time_string(int(now if timestamp is None else timestamp))
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class's name
-            """Say nothing: the request log is the record."""
-
-    return Handler
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base class's name
+        """Say nothing: the request log is the record."""

@@ -4,7 +4,8 @@ import json
 import random
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,6 +55,10 @@ class World:
         self.db.execute("PRAGMA synchronous=OFF")
         self.db.executescript(_TABLES)
         self._request = 0
+
+    def close(self) -> None:
+        """Close the database; the world is of no use afterwards."""
+        self.db.close()
 
     def random(self, purpose: str) -> random.Random:
         """Return a generator that depends only on the seed and the purpose."""
@@ -128,6 +133,15 @@ class World:
         )
         self._request = int(cursor.lastrowid or 0)
         return self._request
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """Journal what happens inside as nobody's request: it happens by itself."""
+        number, self._request = self._request, 0
+        try:
+            yield
+        finally:
+            self._request = number
 
     def end_request(self, number: int, status: int | None, fault: str | None) -> None:
         """Note how a request ended; status None means that no answer was sent."""

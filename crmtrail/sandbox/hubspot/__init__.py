@@ -1,0 +1,1 @@
+"""The HubSpot side of the sandbox CRM: one portal behind its wire format."""

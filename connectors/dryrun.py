@@ -1,0 +1,68 @@
+"""A connector that reads and never writes: planning uses it, so that no plan can change the CRM."""
+
+from collections.abc import Mapping, Sequence
+
+from crmtrail.errors import StopAll
+from crmtrail.model import Answer, Identity, Mode, Page, Reading, Removal, Schema, Usage, Write
+from crmtrail.ports import Connector
+
+
+class DryRun:
+    """Passes every read on and refuses every write; see `crmtrail.ports.Connector`."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._inner = connector
+        self.source = connector.source
+        self.read_batch = connector.read_batch
+        self.write_batch = connector.write_batch
+
+    @property
+    def calls(self) -> int:
+        """How many API requests were sent so far."""
+        return self._inner.calls
+
+    def identity(self) -> Identity:
+        """Return whom the vendor takes us for."""
+        return self._inner.identity()
+
+    def objects(self) -> Sequence[str]:
+        """Return the objects that this identity can sync."""
+        return self._inner.objects()
+
+    def schema(self, object_: str) -> Schema:
+        """Return the fields of one object as of now."""
+        return self._inner.schema(object_)
+
+    def start(self, object_: str, position: str | None, mode: Mode) -> str:
+        """Return the cursor of the first page of a run."""
+        return self._inner.start(object_, position, mode)
+
+    def page(self, object_: str, cursor: str) -> Page:
+        """Return one page."""
+        return self._inner.page(object_, cursor)
+
+    def read(
+        self, object_: str, ids: Sequence[str], *, trail: bool = False
+    ) -> Mapping[str, Reading | Removal]:
+        """Return records as they are now."""
+        return self._inner.read(object_, ids, trail=trail)
+
+    def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse.
+
+        Raises:
+            StopAll: always.
+        """
+        raise StopAll(
+            f"{self.source}: a dry run does not write; {len(writes)} records of {object_} "
+            "were left as they are",
+            hint="`crmtrail apply` carries a plan out",
+        )
+
+    def usage(self) -> Usage:
+        """Return the vendor's last word on our budget."""
+        return self._inner.usage()
+
+    def close(self) -> None:
+        """Close connections."""
+        self._inner.close()

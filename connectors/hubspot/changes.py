@@ -1,0 +1,349 @@
+"""What changed since the last poll, one API request a page."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+
+from connectors.hubspot import windows
+from connectors.hubspot.client import Client, Told, fits_a_list
+from connectors.hubspot.cursor import (
+    BINNED_MOST,
+    Cursor,
+    drained,
+    read_cursor,
+    remembered,
+)
+from connectors.hubspot.lookup import FILL_BATCH, READ_BATCH, Found, Lookup
+from connectors.hubspot.readings import mergers, overflows, plain, removal_of
+from connectors.hubspot.refusals import Refusal
+from connectors.hubspot.shapes import Hits, Listing, Thing, milliseconds, moment_of
+from crmtrail.errors import CursorLost
+from crmtrail.model import Gap, Page, Reading, Removal, moment, utc
+
+LAG = timedelta(seconds=60)
+"""How far each poll reads back behind the one before: the search index lags "a few moments"."""
+
+_SECOND = 999
+"""HubSpot's Date header counts seconds; the bound of a window includes the whole second."""
+
+_SMALL_BIN = 10
+_SWEEP_PAUSE = 30_000
+"""A recycle bin of more than 10 pages is listed at most every 30 s a page (in milliseconds),
+so that listing it costs at most one request in 30 s."""
+
+_DAY = 86_400_000
+_NO_WALK = ("", 0, 0)
+
+
+class Changes:
+    """The pages of a run. Keeps nothing: every page follows from its cursor alone.
+
+    Args:
+        client: the API.
+        lookup: reads records by id.
+        names_of: the property names of an object.
+        overlap: how far back a poll reads; 60 seconds at most are used, for the index lags no
+            more than moments and what was read already is told by its stamp.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        lookup: Lookup,
+        names_of: Callable[[str], Sequence[str]],
+        overlap: timedelta,
+    ) -> None:
+        self._client = client
+        self._lookup = lookup
+        self._names_of = names_of
+        self._lag = min(overlap, LAG) // timedelta(milliseconds=1)
+
+    def page(self, object_: str, text: str) -> Page:
+        """Return the page a cursor stands before.
+
+        Raises:
+            CursorLost: the cursor is none of ours, or HubSpot forgot the place.
+        """
+        cursor = read_cursor(text)
+        steps: dict[str, Callable[[str, Cursor], Page]] = {
+            "count": self._count,
+            "scan": self._scan,
+            "search": self._search,
+            "flood": self._flood,
+            "fill": self._fill,
+            "read": self._read,
+            "missing": self._missing,
+            "probe": self._probe,
+            "bin": self._bin,
+            "returned": self._returned,
+            "rest": self._rest,
+        }
+        return steps[cursor.phase](object_, cursor)
+
+    def _count(self, object_: str, cursor: Cursor) -> Page:
+        body = {"filterGroups": [], "properties": [], "limit": 1}
+        try:
+            told = self._client.search(object_, body)
+        except Refusal:  # not every object can be searched; its list says how many there are
+            return Page(object_, self._scanning(cursor), done=False)
+        return Page(object_, self._scanning(cursor), done=False, expected=told.content.total)
+
+    def _scanning(self, cursor: Cursor) -> str:
+        """Return the cursor of a scan; it lists the whole recycle bin afterwards."""
+        return self._started(cursor).moved(phase="scan", after=None, swept=None).text()
+
+    def _scan(self, object_: str, cursor: Cursor) -> Page:
+        names = self._names_of(object_)
+        whole = fits_a_list(names)
+        told = self._listing(object_, cursor, names if whole else ("hs_object_id",))
+        begun = self._started(cursor)
+        changed = [one for one in told.content.results if _since(one, begun.since)]
+        same = [one for one in told.content.results if not _since(one, begun.since)]
+        after = told.content.after
+        queued = begun.moved(
+            after=after,
+            then="scan" if after is not None else "bin",
+            todo=tuple(str(one.id) for one in changed),
+            plain=() if whole else tuple(str(one.id) for one in same),
+        )
+        readings = self._readings(object_, same, told.at) if whole else []
+        return self._kept(object_, queued, readings)
+
+    def _search(self, object_: str, cursor: Cursor) -> Page:
+        window = windows.Search(cursor.low, cursor.edge, cursor.after)
+        high = None if cursor.start is None else cursor.start + _SECOND
+        told = self._client.search(object_, windows.search_body(object_, window, high))
+        hits = _hits(object_, told.content)
+        go = windows.after_search(window, hits, told.content.after)
+        flooded = isinstance(go, windows.Flood)
+        fresh = () if flooded else windows.fresh(hits, window, cursor.recent)
+        moved = _gone(self._started(cursor).moved(todo=tuple(fresh)), go)
+        return Page(object_, drained(moved).text(), done=False)
+
+    def _flood(self, object_: str, cursor: Cursor) -> Page:
+        last, taken, total = cursor.walk
+        flood = windows.Flood(cursor.low, last, taken, total)
+        told = self._client.search(object_, windows.flood_body(object_, flood))
+        hits = [(str(one.id), cursor.low) for one in told.content.results]
+        go = windows.after_flood(flood, hits, told.content.after, told.content.total)
+        window = windows.Search(cursor.low, cursor.edge)
+        fresh = windows.fresh(hits, window, cursor.recent)
+        moved = _gone(cursor.moved(todo=tuple(fresh)), go)
+        return Page(object_, drained(moved).text(), done=False)
+
+    def _fill(self, object_: str, cursor: Cursor) -> Page:
+        ids, rest = cursor.plain[:FILL_BATCH], cursor.plain[FILL_BATCH:]
+        found = self._lookup.live(object_, ids, history=False)
+        return self._taken(object_, cursor.moved(plain=rest), ids, found)
+
+    def _read(self, object_: str, cursor: Cursor) -> Page:
+        ids, rest = cursor.todo[:READ_BATCH], cursor.todo[READ_BATCH:]
+        found = self._lookup.live(object_, ids, history=True)
+        return self._taken(object_, cursor.moved(todo=rest), ids, found)
+
+    def _missing(self, object_: str, cursor: Cursor) -> Page:
+        ids, rest = cursor.lost[:FILL_BATCH], cursor.lost[FILL_BATCH:]
+        found = self._lookup.binned(object_, ids)
+        removals = self._lookup.removals(object_, found)
+        unsure = tuple(id_ for id_ in ids if id_ not in found.things)
+        if unsure:
+            moved = cursor.moved(phase="probe", todo=unsure, lost=rest)
+        else:
+            moved = drained(cursor.moved(lost=rest))
+        return Page(object_, moved.text(), done=False, removals=removals)
+
+    def _probe(self, object_: str, cursor: Cursor) -> Page:
+        id_, rest = cursor.todo[0], cursor.todo[1:]
+        removal = self._lookup.survivor(object_, id_)
+        why = f"{object_} {id_} was not returned; its deletion is not confirmed"
+        since = None if cursor.since is None else moment_of(cursor.since)
+        moved = cursor.moved(todo=rest)
+        return Page(
+            object_,
+            (moved if rest else drained(moved)).text(),
+            done=False,
+            removals=[removal] if removal else [],
+            gaps=[] if removal else [Gap(object_, since, self._client.transport.now(), why)],
+        )
+
+    def _bin(self, object_: str, cursor: Cursor) -> Page:
+        if _sweep_can_wait(cursor):
+            return self._finished(object_, cursor)
+        first = cursor.after is None
+        told = self._listing(object_, cursor, ())
+        begun = self._started(cursor)
+        ids = {str(one.id) for one in told.content.results}
+        found = (() if first else cursor.found) or ()
+        kept = tuple({*found, *ids}) if first or cursor.found is not None else None
+        moved = begun.moved(
+            after=told.content.after,
+            sweep=1 if first else cursor.sweep + 1,
+            found=kept if kept is not None and len(kept) <= BINNED_MOST else None,
+            recent={id_: at for id_, at in cursor.recent.items() if id_ not in ids},
+        )
+        removals = [
+            removal_of(self._lookup.ref(object_, str(one.id)), one, told.at)
+            for one in told.content.results
+            if _is_news(one, cursor)
+        ]
+        if moved.after is not None:
+            return Page(object_, moved.text(), done=False, removals=removals)
+        return self._swept(object_, moved, removals)
+
+    def _swept(self, object_: str, cursor: Cursor, removals: Sequence[Removal]) -> Page:
+        left = () if cursor.found is None else set(cursor.binned or ()) - set(cursor.found)
+        back = [id_ for id_ in left if id_ not in cursor.recent]  # the search saw the others
+        moved = cursor.moved(binned=cursor.found, found=None, swept=cursor.start)
+        if back:
+            queued = moved.moved(phase="returned", todo=tuple(sorted(back)))
+            return Page(object_, queued.text(), done=False, removals=removals)
+        return self._finished(object_, moved, removals)
+
+    def _returned(self, object_: str, cursor: Cursor) -> Page:
+        """Read records that left the bin: restored ones are live, purged ones are not told."""
+        ids, rest = cursor.todo[:READ_BATCH], cursor.todo[READ_BATCH:]
+        found = self._lookup.live(object_, ids, history=True)
+        readings = self._readings(object_, found.things.values(), found.at)
+        moved = self._seen(cursor.moved(todo=rest), readings)
+        if rest:
+            return Page(object_, moved.text(), done=False, readings=readings)
+        return self._finished(object_, moved, (), readings)
+
+    def _rest(self, object_: str, cursor: Cursor) -> Page:
+        mark = None if cursor.since is None else moment_of(cursor.since)
+        return Page(object_, cursor.text(), done=True, complete_to=mark, watermark=mark)
+
+    def _finished(
+        self,
+        object_: str,
+        cursor: Cursor,
+        removals: Sequence[Removal] = (),
+        readings: Sequence[Reading] = (),
+    ) -> Page:
+        """Close the run, or go on to the reconciling scan that was asked for meanwhile."""
+        if cursor.scan_next:
+            onward = cursor.moved(phase="count", scan_next=False, after=None)
+            return Page(object_, onward.text(), done=False, removals=removals, readings=readings)
+        started = cursor.start if cursor.start is not None else cursor.since or 0
+        floor = started - self._lag
+        closed = Cursor(
+            phase="rest",
+            since=floor,
+            recent=remembered(cursor.recent, {}, floor),
+            swept=cursor.swept,
+            sweep=cursor.sweep,
+            binned=cursor.binned,
+        )
+        mark = moment_of(floor)
+        return Page(
+            object_,
+            closed.text(),
+            done=True,
+            readings=readings,
+            removals=removals,
+            complete_to=mark,
+            watermark=mark,
+        )
+
+    def _taken(self, object_: str, cursor: Cursor, ids: Sequence[str], found: Found) -> Page:
+        """Return the page of a batch: what came, and what has to be looked for elsewhere."""
+        readings = self._readings(object_, found.things.values(), found.at)
+        missing = [id_ for id_ in ids if id_ not in found.things]
+        explained = list(self._lookup.explained(object_, found, missing))
+        told = {one.ref.id for one in explained}
+        lost = (*cursor.lost, *(id_ for id_ in missing if id_ not in told))
+        since = None if cursor.since is None else moment_of(cursor.since)
+        gaps = [gap for one in found.things.values() for gap in overflows(object_, one, since)]
+        return self._kept(object_, cursor.moved(lost=lost), readings, explained, gaps)
+
+    def _kept(
+        self,
+        object_: str,
+        cursor: Cursor,
+        readings: Sequence[Reading],
+        removals: Sequence[Removal] = (),
+        gaps: Sequence[Gap] = (),
+    ) -> Page:
+        merged = [removal for reading in readings for removal in mergers(reading)]
+        return Page(
+            object_,
+            drained(self._seen(cursor, readings)).text(),
+            done=False,
+            readings=readings,
+            removals=[*removals, *merged],
+            gaps=gaps,
+        )
+
+    def _seen(self, cursor: Cursor, readings: Sequence[Reading]) -> Cursor:
+        floor = (cursor.start or 0) - self._lag
+        seen = {one.ref.id: milliseconds(one.modified_at) for one in readings}
+        return cursor.moved(recent=remembered(cursor.recent, seen, floor))
+
+    def _started(self, cursor: Cursor) -> Cursor:
+        """Note HubSpot's time at the first answer of the run."""
+        if cursor.start is not None:
+            return cursor
+        return cursor.moved(start=milliseconds(self._client.transport.now()))
+
+    def _readings(self, object_: str, things: Iterable[Thing], at: datetime) -> list[Reading]:
+        return [self._lookup.reading(object_, one, at) for one in things]
+
+    def _listing(self, object_: str, cursor: Cursor, names: Sequence[str]) -> Told[Listing]:
+        archived = cursor.phase == "bin"
+        try:
+            return self._client.listing(object_, after=cursor.after, names=names, archived=archived)
+        except Refusal as error:
+            if cursor.after is None:
+                raise
+            raise CursorLost(f"HubSpot no longer knows the place in its list: {error}") from None
+
+
+def _gone(cursor: Cursor, go: windows.Go) -> Cursor:
+    """Return the cursor after a search page."""
+    match go:
+        case windows.Search(low, edge, after):
+            return cursor.moved(low=low, edge=edge, after=after, walk=_NO_WALK, then="search")
+        case windows.Flood(stamp, last, taken, total):
+            edge = cursor.edge if stamp == cursor.low else ()
+            walk = (last, taken, total)
+            return cursor.moved(low=stamp, edge=edge, after=None, walk=walk, then="flood")
+        case windows.Over():
+            return cursor.moved(after=None, then="bin")
+        case windows.Scan():
+            return cursor.moved(after=None, walk=_NO_WALK, then="count")
+
+
+def _hits(object_: str, page: Hits) -> list[windows.Hit]:
+    """Return ids and stamps; a record without a stamp gets -1, which no window trusts."""
+    name = windows.stamp_property(object_)
+    return [(str(one.id), _stamp(one, name)) for one in page.results]
+
+
+def _stamp(one: Thing, name: str) -> int:
+    told = plain(one.properties.get(name))
+    if told is not None and told.isdigit():
+        return int(told)
+    if told is not None:
+        try:
+            return milliseconds(moment(told))
+        except ValueError:
+            return -1
+    return milliseconds(utc(one.updated_at)) if one.updated_at else -1
+
+
+def _since(one: Thing, since: int | None) -> bool:
+    changed = one.updated_at
+    return since is not None and changed is not None and milliseconds(utc(changed)) >= since
+
+
+def _sweep_can_wait(cursor: Cursor) -> bool:
+    if cursor.after is not None or cursor.swept is None or cursor.start is None:
+        return False
+    pause = cursor.start - cursor.swept
+    return cursor.sweep > _SMALL_BIN and pause < cursor.sweep * _SWEEP_PAUSE
+
+
+def _is_news(one: Thing, cursor: Cursor) -> bool:
+    """Whether an archived record may be missing from the last complete list of the bin."""
+    if cursor.swept is None or one.archived_at is None:
+        return True
+    return milliseconds(utc(one.archived_at)) >= cursor.swept - _DAY

@@ -1,0 +1,166 @@
+"""The Salesforce connector: REST, one identity, reads and restoring writes."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from connectors.salesforce import changes, soql, writing
+from connectors.salesforce import cursor as position
+from connectors.salesforce.answers import Refusal
+from connectors.salesforce.client import Client
+from connectors.salesforce.ids import to18
+from connectors.salesforce.people import People
+from connectors.salesforce.readings import Scribe, is_deleted, row_of, text_of
+from connectors.salesforce.schema import Describe, Known, Listing, know, listed
+from crmtrail.config import SourceConfig
+from crmtrail.errors import CursorLost, Mistake, PermissionMissing
+from crmtrail.model import Answer, Identity, Mode, Page, Reading, Removal, Schema, Usage, Write
+from crmtrail.ports import Clock
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+class _UserInfo(msgspec.Struct):
+    """The part of OAuth userinfo that says who we are."""
+
+    organization_id: str
+    user_id: str
+    name: str = ""
+
+
+class Salesforce:
+    """One org, seen through one identity; see `crmtrail.ports.Connector`."""
+
+    read_batch = soql.PAGE
+    write_batch = writing.BATCH
+
+    def __init__(
+        self, source: str, settings: SourceConfig, token: str, version: str, clock: Clock
+    ) -> None:
+        self.source = source
+        self._client = Client(source, settings, token, version, clock)
+        self._people = People(self._client, clock)
+        self._changes = changes.Changes(self._client, self._people, settings.overlap)
+        self._known: dict[str, Known] = {}
+
+    @property
+    def calls(self) -> int:
+        """How many API requests were sent so far."""
+        return self._client.calls
+
+    def identity(self) -> Identity:
+        """Return the org and the user the token stands for.
+
+        A token without the scope for that still tells its org; the user is then left empty.
+        """
+        try:
+            info = self._client.who(_UserInfo)
+        except (PermissionMissing, Refusal):
+            rows = self._client.query("SELECT Id, Name FROM Organization LIMIT 1", deleted=False)
+            org = row_of(rows.records[0]) if rows.records else {}
+            return Identity(account=text_of(org, "Id") or "", user="", server_time=self._time())
+        org_id, user_id = to18(info.organization_id), to18(info.user_id)
+        return Identity(
+            account=org_id or info.organization_id,
+            user=user_id or info.user_id,
+            name=info.name,
+            server_time=self._time(),
+        )
+
+    def objects(self) -> Sequence[str]:
+        """Return the objects that this identity can sync, sorted."""
+        return listed(self._client.get("sobjects", Listing))
+
+    def schema(self, object_: str) -> Schema:
+        """Return the fields of an object as of now.
+
+        Raises:
+            Mistake: there is no such object, or this identity cannot see it.
+        """
+        return self._learn(object_).schema
+
+    def start(self, object_: str, position_: str | None, mode: Mode) -> str:
+        """Return the cursor of a run's first page. Sends no request."""
+        del object_
+        try:
+            return position.write(position.start(position_, mode))
+        except CursorLost:
+            if mode is not Mode.FULL and position_ is not None:
+                return position_  # `page` says what is wrong with it
+            return position.write(position.start(None, mode))
+
+    def page(self, object_: str, cursor: str) -> Page:
+        """Return one page of changes, and the cursor of the next."""
+        at = position.read(cursor)
+        known = self._known.get(object_) or self._learn(object_)
+        try:
+            return self._changes.page(known, at)
+        except Refusal as refusal:
+            if refusal.code != "INVALID_FIELD":
+                raise
+            # A field was dropped or hidden since the describe: look again, once.
+            return self._changes.page(self._learn(object_), at)
+
+    def read(
+        self, object_: str, ids: Sequence[str], *, trail: bool = False
+    ) -> Mapping[str, Reading | Removal]:
+        """Return records as they are now, and removals of those in the recycle bin.
+
+        ``trail`` changes nothing: Salesforce keeps field history in objects of its own.
+        """
+        del trail
+        if len(ids) > self.read_batch:
+            raise ValueError(f"one read takes {self.read_batch} ids at most, not {len(ids)}")
+        known = self._known.get(object_) or self._learn(object_)
+        asked = {id_: full for id_ in ids if (full := to18(id_))}
+        wanted = sorted(set(asked.values()))
+        if not wanted:
+            return {}
+        rows = changes.fetch(self._client, known, wanted)
+        scribe = Scribe(self._client.source, known, self._people, self._client.told_at)
+        found: dict[str, Reading | Removal] = {
+            reading.ref.id: reading for reading in scribe.readings(list(rows.values()))
+        }
+        for batch in soql.batches([id_ for id_ in wanted if id_ not in rows], soql.IDS_A_QUERY):
+            found |= {removal.ref.id: removal for removal in self._in_the_bin(known, batch)}
+        return {id_: found[full] for id_, full in asked.items() if full in found}
+
+    def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Set field values; one answer for each write, in order."""
+        return writing.send(self._client, _named(object_), writes)
+
+    def usage(self) -> Usage:
+        """Return the vendor's last word on our budget."""
+        return self._client.usage
+
+    def close(self) -> None:
+        """Close connections."""
+        self._client.close()
+
+    def _time(self) -> datetime | None:
+        return self._client.told_at if self._client.heard else None
+
+    def _learn(self, object_: str) -> Known:
+        path = f"sobjects/{_named(object_)}/describe"
+        known = know(self.source, self._client.get(path, Describe))
+        self._known[object_] = known
+        return known
+
+    def _in_the_bin(self, known: Known, ids: Sequence[str]) -> Sequence[Removal]:
+        if "IsDeleted" not in known.narrow:
+            return ()
+        query = soql.among(known.schema.object, known.narrow, ids)
+        rows = [row_of(record) for record in self._client.query(query).records]
+        scribe = Scribe(self._client.source, known, self._people, self._client.told_at)
+        return scribe.removals([row for row in rows if is_deleted(row)])
+
+
+def _named(object_: str) -> str:
+    if not _NAME.fullmatch(object_):
+        raise Mistake(
+            f"{object_!r} is no object name of Salesforce",
+            hint="use the API name, such as Account or Invoice__c",
+        )
+    return object_

@@ -1,0 +1,100 @@
+"""Who is behind a user id: looked up once, in batches, for as long as names stay fresh."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from connectors.salesforce import soql
+from connectors.salesforce.answers import Refusal
+from connectors.salesforce.client import Client
+from connectors.salesforce.ids import to18
+from crmtrail.errors import PermissionMissing
+from crmtrail.model import Actor, ActorKind
+from crmtrail.ports import Clock
+
+_FRESH = timedelta(hours=1)
+_SELECTS = (
+    ("Id", "Name", "UserType", "Profile.Name"),
+    ("Id", "Name"),
+)
+"""What to ask of a user; the second where the first names a field this identity cannot see."""
+
+_KINDS = {
+    "AutomatedProcess": ActorKind.AUTOMATION,
+    "CloudIntegrationUser": ActorKind.SYSTEM,
+    "LicenseManager": ActorKind.SYSTEM,
+}
+_APP_WORDS = ("api only", "integration")
+
+
+class _Profile(msgspec.Struct, rename="pascal"):
+    name: str | None = None
+
+
+class User(msgspec.Struct, rename="pascal"):
+    """The part of a user record that names an actor."""
+
+    id: str
+    name: str | None = None
+    user_type: str | None = None
+    profile: _Profile | None = None
+
+
+def actor_of(user: User) -> Actor:
+    """Return the actor a user record stands for.
+
+    An integration user is told by its profile, the only mark the vendor gives it.
+    """
+    kind = _KINDS.get(user.user_type or "", ActorKind.USER)
+    profile = (user.profile.name or "").lower() if user.profile else ""
+    if kind is ActorKind.USER and any(word in profile for word in _APP_WORDS):
+        return Actor(ActorKind.APP, id=user.id, name=user.name, via=user.name)
+    return Actor(kind, id=user.id, name=user.name)
+
+
+class People:
+    """The users of one org, as far as they were met. An id costs a request once an hour at most."""
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self._known: dict[str, Actor] = {}
+        self._since: datetime | None = None
+        self._select = 0
+
+    def meet(self, ids: Iterable[str | None]) -> Mapping[str, Actor]:
+        """Return the actors behind user ids, asking Salesforce for those not met before."""
+        now = self._clock.now()
+        if self._since is None or now - self._since > _FRESH:
+            self._known.clear()
+            self._since = now
+        wanted = {id_ for id_ in ids if id_} - self._known.keys()
+        for batch in soql.batches(sorted(wanted), soql.IDS_A_QUERY):
+            self._ask(batch)
+        return self._known
+
+    def _ask(self, ids: Iterable[str]) -> None:
+        asked = [id_ for id_ in ids if to18(id_)]
+        why = "Salesforce shows no user of this id"
+        try:
+            found = self._users(asked) if asked else []
+        except (PermissionMissing, Refusal):
+            found, why = [], "this identity may not read users"
+        self._known |= {user.id: actor_of(user) for user in found}
+        for id_ in ids:
+            self._known.setdefault(id_, Actor(ActorKind.UNKNOWN, id=id_, why=why))
+
+    def _users(self, ids: list[str]) -> list[User]:
+        while True:
+            query = soql.among("User", _SELECTS[self._select], ids)
+            try:
+                rows = self._client.query(query, deleted=False)
+            except Refusal as refusal:
+                if refusal.code != "INVALID_FIELD" or self._select == len(_SELECTS) - 1:
+                    raise
+                self._select += 1
+                continue
+            return [
+                msgspec.json.decode(msgspec.json.encode(row), type=User) for row in rows.records
+            ]

@@ -1,0 +1,157 @@
+"""From a record's exact JSON to a reading, and from a deleted row to a removal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import msgspec
+
+from connectors.salesforce.ids import to18
+from connectors.salesforce.people import People
+from connectors.salesforce.schema import BOOKKEEPING, Known
+from crmtrail.errors import Unavailable
+from crmtrail.model import (
+    NULL,
+    Actor,
+    Loss,
+    Reading,
+    Ref,
+    Removal,
+    Token,
+    moment,
+    unknown,
+)
+
+Row = Mapping[str, Token]
+"""One record as told: field name to exact JSON text."""
+
+IN_THE_BIN = timedelta(days=15)
+"""How long Salesforce keeps a deleted record in the recycle bin."""
+
+_SAME_WRITE = timedelta(seconds=5)
+"""SystemModstamp may be a few seconds later than LastModifiedDate of the same write."""
+
+_UNTOLD = ("attributes", "IsDeleted")
+_JSON = msgspec.json.Decoder()
+
+
+def row_of(record: Mapping[str, msgspec.Raw]) -> Row:
+    """Return a record's values as exact JSON text."""
+    return {name: bytes(raw).decode() for name, raw in record.items()}
+
+
+def text_of(row: Row, name: str) -> str | None:
+    """Return a text value; None where it is absent or blank."""
+    token = row.get(name, NULL)
+    value = None if token == NULL else _JSON.decode(token)
+    return value if isinstance(value, str) else None
+
+
+def moment_of(row: Row, name: str) -> datetime | None:
+    """Return a stamp; None where it is absent or blank.
+
+    Raises:
+        Unavailable: the text is no stamp, so the answer cannot be believed.
+    """
+    text = text_of(row, name)
+    try:
+        return None if text is None else moment(text)
+    except ValueError:
+        raise Unavailable(f"Salesforce answered a {name} that is no time stamp") from None
+
+
+def id_of(row: Row) -> str:
+    """Return a record's id in its 18-character form.
+
+    Raises:
+        Unavailable: the row carries no id, so the answer cannot be believed.
+    """
+    id_ = to18(text_of(row, "Id") or "")
+    if id_ is None:
+        raise Unavailable("Salesforce answered a record without a usable Id")
+    return id_
+
+
+def is_deleted(row: Row) -> bool:
+    """Whether a row lies in the recycle bin."""
+    return row.get("IsDeleted") == "true"
+
+
+def is_merged(row: Row) -> bool:
+    """Whether a row lies in the recycle bin because it was merged into another record."""
+    return is_deleted(row) and row.get("MasterRecordId", NULL) != NULL
+
+
+@dataclass(frozen=True, slots=True)
+class Scribe:
+    """Writes down what Salesforce told of one object: ``read_at`` is the vendor's clock."""
+
+    source: str
+    known: Known
+    people: People
+    read_at: datetime
+
+    def readings(self, rows: Sequence[Row]) -> Sequence[Reading]:
+        """Return a reading for each row; one of the recycle bin is marked as deleted."""
+        actors = self.people.meet(_user_ids(rows))
+        return [self._reading(row, actors) for row in rows]
+
+    def removals(self, rows: Sequence[Row]) -> Sequence[Removal]:
+        """Return a removal for each row of the recycle bin."""
+        gone = [row for row in rows if is_deleted(row)]
+        actors = self.people.meet(_user_ids(gone))
+        return [self._removal(row, actors) for row in gone]
+
+    def _reading(self, row: Row, actors: Mapping[str, Actor]) -> Reading:
+        modified = self._modified(row)
+        created_by = text_of(row, "CreatedById")
+        return Reading(
+            ref=Ref(self.source, self.known.schema.object, id_of(row)),
+            fields={
+                name: token
+                for name, token in row.items()
+                if name not in BOOKKEEPING and name not in _UNTOLD
+            },
+            stamps={name: token for name, token in row.items() if name in BOOKKEEPING},
+            modified_at=modified,
+            edited_at=moment_of(row, "LastModifiedDate") or modified,
+            read_at=self.read_at,
+            actor=_editor(row, actors),
+            created_at=moment_of(row, "CreatedDate"),
+            creator=actors[created_by] if created_by else None,
+            deleted=is_deleted(row),
+        )
+
+    def _removal(self, row: Row, actors: Mapping[str, Actor]) -> Removal:
+        master = to18(text_of(row, "MasterRecordId") or "")
+        at = self._modified(row)
+        edited = moment_of(row, "LastModifiedDate")
+        moved_too = edited is None or abs(at - edited) <= _SAME_WRITE
+        return Removal(
+            ref=Ref(self.source, self.known.schema.object, id_of(row)),
+            loss=Loss.MERGED if master else Loss.DELETED,
+            read_at=self.read_at,
+            at=at,
+            actor=_editor(row, actors)
+            if moved_too
+            else unknown("the last editor's stamp is older than the deletion"),
+            merged_into=master,
+            restorable_until=at + IN_THE_BIN if self.known.schema.undeletable else None,
+        )
+
+    def _modified(self, row: Row) -> datetime:
+        for name in ("SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"):
+            if found := moment_of(row, name):
+                return found
+        return self.read_at
+
+
+def _user_ids(rows: Iterable[Row]) -> set[str | None]:
+    return {text_of(row, name) for row in rows for name in ("LastModifiedById", "CreatedById")}
+
+
+def _editor(row: Row, actors: Mapping[str, Actor]) -> Actor:
+    """Return who edited the record last; on objects that are only ever added, who created it."""
+    name = "LastModifiedById" if "LastModifiedById" in row else "CreatedById"
+    user = text_of(row, name)
+    return actors[user] if user else unknown("Salesforce names nobody on this record")

@@ -1,0 +1,244 @@
+"""From Salesforce's describe to our schema, and to the fields a sync asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from crmtrail.model import Field, FieldType, Schema
+
+BOOKKEEPING = frozenset(
+    {
+        "SystemModstamp",
+        "LastModifiedDate",
+        "LastModifiedById",
+        "LastViewedDate",
+        "LastReferencedDate",
+        "MasterRecordId",
+    }
+)
+"""Fields that move by themselves; kept with a version, never a change."""
+
+_STAMPS = ("SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime")
+"""By which stamp an object is polled: the first it has."""
+
+_NARROW = (
+    "Id",
+    "IsDeleted",
+    "SystemModstamp",
+    "LastModifiedDate",
+    "LastModifiedById",
+    "CreatedDate",
+    "CreatedById",
+    "MasterRecordId",
+)
+
+# Compound values repeat their components; base64 comes as an address, not as content.
+_UNREAD_TYPES = frozenset({"address", "location", "base64", "complexvalue"})
+
+_TYPES = {
+    "boolean": FieldType.BOOLEAN,
+    "combobox": FieldType.CHOICE,
+    "currency": FieldType.MONEY,
+    "date": FieldType.DATE,
+    "datetime": FieldType.DATETIME,
+    "double": FieldType.NUMBER,
+    "email": FieldType.EMAIL,
+    "encryptedstring": FieldType.TEXT,
+    "id": FieldType.ID,
+    "int": FieldType.NUMBER,
+    "long": FieldType.NUMBER,
+    "multipicklist": FieldType.MULTICHOICE,
+    "percent": FieldType.NUMBER,
+    "phone": FieldType.PHONE,
+    "picklist": FieldType.CHOICE,
+    "reference": FieldType.REFERENCE,
+    "string": FieldType.TEXT,
+    "textarea": FieldType.TEXT,
+    "url": FieldType.TEXT,
+}
+_TEXT_TYPES = frozenset(
+    {"combobox", "email", "encryptedstring", "phone", "picklist", "string", "textarea", "url"}
+)
+
+# Objects that cannot be queried without a special condition, or not at all (SOQL reference).
+_UNLISTED = frozenset(
+    {
+        "ActivityHistory",
+        "AggregateResult",
+        "AttachedContentDocument",
+        "BulkApiResultEvent",
+        "CollaborationGroupRecord",
+        "CombinedAttachment",
+        "ContentBody",
+        "ContentDocumentLink",
+        "ContentFolderItem",
+        "ContentFolderMember",
+        "DataStatistics",
+        "EntityParticle",
+        "FieldDefinition",
+        "FieldHistoryArchive",
+        "FlexQueueItem",
+        "IdeaComment",
+        "Name",
+        "OpenActivity",
+        "PicklistValueInfo",
+        "ProcessInstanceHistory",
+        "UserEntityAccess",
+        "UserFieldAccess",
+        "UserRecordAccess",
+        "Vote",
+    }
+)
+_UNLISTED_ENDINGS = ("ChangeEvent", "EventStream", "__e", "__b", "__x")
+# Trails of another object: the vendor's own copies of what we read from the object itself.
+_TRAIL_ENDINGS = ("History", "Feed", "Share", "Tag")
+
+
+class Option(msgspec.Struct):
+    """One entry of a picklist."""
+
+    value: str | None = None
+    active: bool = True
+
+
+class DescribedField(msgspec.Struct, rename="camel"):
+    """The part of a field's describe that we use."""
+
+    name: str
+    type: str = "string"
+    label: str = ""
+    length: int = 0
+    updateable: bool = False
+    createable: bool = False
+    nillable: bool = True
+    calculated: bool = False
+    auto_number: bool = False
+    unique: bool = False
+    restricted_picklist: bool = False
+    deprecated_and_hidden: bool = False
+    compound_field_name: str | None = None
+    picklist_values: list[Option] | None = None
+    reference_to: list[str] | None = None
+
+
+class Describe(msgspec.Struct, rename="camel"):
+    """The part of an object's describe that we use."""
+
+    name: str
+    fields: list[DescribedField]
+    label: str = ""
+    undeletable: bool = False
+    replicateable: bool = False
+    queryable: bool = True
+
+
+class Listed(msgspec.Struct, rename="camel"):
+    """One object in the list of all objects."""
+
+    name: str
+    queryable: bool = False
+    replicateable: bool = False
+    deprecated_and_hidden: bool = False
+
+
+class Listing(msgspec.Struct):
+    """The list of all objects."""
+
+    sobjects: list[Listed]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One object as a sync needs it.
+
+    Attributes:
+        schema: our schema.
+        wide: the fields that a page asks for.
+        narrow: the bookkeeping among them, for objects too wide for one address line.
+        stamp: the field by which it is polled; None where it has no stamp at all.
+        replicateable: whether the vendor lists its deletions.
+    """
+
+    schema: Schema
+    wide: tuple[str, ...]
+    narrow: tuple[str, ...]
+    stamp: str | None
+    replicateable: bool
+
+
+def know(source: str, describe: Describe) -> Known:
+    """Turn a describe into what a sync needs."""
+    parents = {
+        field.compound_field_name
+        for field in describe.fields
+        if field.compound_field_name and field.compound_field_name != field.name
+    }
+    kept = [field for field in describe.fields if _is_read(field, parents)]
+    names = tuple(field.name for field in kept)
+    schema = Schema(
+        source,
+        describe.name,
+        {field.name: _field(field) for field in kept if field.name != "IsDeleted"},
+        label=describe.label,
+        undeletable=describe.undeletable,
+    )
+    return Known(
+        schema=schema,
+        wide=names,
+        narrow=tuple(name for name in _NARROW if name in names),
+        stamp=next((name for name in _STAMPS if name in names), None),
+        replicateable=describe.replicateable,
+    )
+
+
+def listed(listing: Listing) -> Sequence[str]:
+    """Return the objects worth syncing, sorted: queryable, with a feed of deletions, no trails."""
+    names = {entry.name for entry in listing.sobjects}
+    return sorted(
+        entry.name
+        for entry in listing.sobjects
+        if entry.queryable
+        and entry.replicateable
+        and not entry.deprecated_and_hidden
+        and entry.name not in _UNLISTED
+        and not entry.name.endswith(_UNLISTED_ENDINGS)
+        and not _is_trail(entry.name, names)
+    )
+
+
+def _is_trail(name: str, names: set[str]) -> bool:
+    """Whether an object only trails another one that is listed (AccountHistory, X__Share)."""
+    for ending in _TRAIL_ENDINGS:
+        if name.endswith(ending):
+            owner = name.removesuffix(ending)
+            owner = owner.removesuffix("Field") if owner.endswith("Field") else owner
+            return owner in names or f"{owner}c" in names
+    return False
+
+
+def _is_read(field: DescribedField, parents: set[str]) -> bool:
+    if field.deprecated_and_hidden or field.type in _UNREAD_TYPES:
+        return False
+    # Account.Name names itself as its compound and is a plain field; Contact.Name is made of parts.
+    return field.name not in parents or field.compound_field_name == field.name
+
+
+def _field(field: DescribedField) -> Field:
+    # Classic encrypted text is read as a mask: writing that back would destroy the value.
+    masked = field.type == "encryptedstring"
+    options = field.picklist_values or [] if field.restricted_picklist else []
+    return Field(
+        name=field.name,
+        type=_TYPES.get(field.type, FieldType.OTHER),
+        label=field.label,
+        vendor_type=field.type,
+        updateable=field.updateable and not masked,
+        createable=field.createable and not masked,
+        nillable=field.nillable,
+        computed=field.calculated or field.auto_number,
+        unique=field.unique,
+        options=tuple(option.value for option in options if option.active and option.value),
+        references=tuple(field.reference_to or ()),
+        max_length=field.length if field.type in _TEXT_TYPES and field.length > 0 else None,
+    )

@@ -1,0 +1,113 @@
+"""Write to the CRM: approve, apply, undo."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from crmtrail.cli.context import Context, command
+from crmtrail.cli.plans import render_plan, render_totals
+from crmtrail.cli.sync import stop_on_signals
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crmtrail.model import Receipt
+    from rollback.apply import Applied
+
+
+@command("approve", short_help="Approve somebody else's plan.")
+@click.argument("plan")
+def approve(context: Context, plan: str) -> None:
+    """Approve the plan PLAN. Its author cannot."""
+    from crmtrail import shapes
+
+    app = context.app
+    app.approve(plan)
+    shape = shapes.plan(app.journal.plan(plan), app.journal.approvals(plan))["approval"]
+    context.answer(
+        {"plan": plan, "approval": shape},
+        lambda out: out.print(f"Approved by {app.user}. To do it: crmtrail apply {plan}"),
+    )
+
+
+@command("apply", short_help="Write a plan to the CRM, read it back, seal it.")
+@click.argument("plan")
+@click.option("--canary", type=click.IntRange(0), help="Restore so many records first, alone.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def apply(context: Context, plan: str, *, canary: int | None, yes: bool) -> int:
+    """Apply the plan PLAN. Run it again after an interruption: it resumes."""
+    return _apply(context, plan, canary=canary, yes=yes)
+
+
+@command("undo", short_help="Reverse an applied plan.")
+@click.argument("plan")
+@click.option("--canary", type=click.IntRange(0), help="Restore so many records first, alone.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def undo(context: Context, plan: str, *, canary: int | None, yes: bool) -> int:
+    """Plan and apply what reverses the applied plan PLAN."""
+    from crmtrail.model import OnConflict
+    from rollback.planner import ByUndo
+
+    made = context.app.plan(ByUndo(plan), OnConflict.KEEP)
+    return _apply(context, made.id, canary=canary, yes=yes)
+
+
+def _apply(context: Context, id_: str, *, canary: int | None, yes: bool) -> int:
+    app = context.app
+    if not yes:
+        _confirm(context, id_)
+    stopping = stop_on_signals()
+    with context.progress(f"plan {id_}") as tell:
+        applied = app.apply(
+            id_,
+            canary=canary,
+            stopping=stopping.is_set,
+            progress=lambda at: tell(at.done, at.planned, f"{at.api_calls} API calls"),
+        )
+    if applied.receipt is None:
+        context.refuse(
+            f"stopped; {applied.left:,} steps were not reached, nothing is half done",
+            f"crmtrail apply {id_} goes on where it stopped",
+            130,
+        )
+        return 130
+    _answer(context, applied, applied.receipt)
+    from crmtrail.model import Result
+
+    partly = (Result.CONFLICT, Result.REFUSED, Result.FAILED)
+    return 3 if any(applied.receipt.outcomes.get(result, 0) for result in partly) else 0
+
+
+def _confirm(context: Context, id_: str) -> None:
+    from crmtrail.cli.context import console
+    from crmtrail.errors import Mistake
+
+    if not context.interactive:
+        raise Mistake(
+            "apply asks before it writes, and there is nobody to ask",
+            hint=f"look at the plan, then: crmtrail apply {id_} --yes",
+        )
+    made = context.app.journal.plan(id_)
+    out = console(stderr=True)
+    render_plan(out, made, ())
+    render_totals(out, made)
+    click.confirm(f"Write this to {made.source}?", abort=True, err=True)
+
+
+def _answer(context: Context, applied: "Applied", sealed: "Receipt") -> None:
+    from rollback.receipt import as_json, as_text
+
+    if context.as_json:
+        for piece in as_json(sealed, applied.steps(), {"event": "result"}):
+            sys.stdout.write(piece)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        return
+
+    def render(out: "Console") -> None:
+        for line in as_text(sealed, applied.steps()):
+            out.print(line, markup=False)
+        out.print(f"To reverse it: crmtrail undo {sealed.plan}", markup=False)
+
+    context.answer(None, render)

@@ -1,0 +1,228 @@
+"""Look at what is stored: log, show, history, blame, diff."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmtrail.cli.context import Context, command, parse_record, parse_time, table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from crmtrail.model import Change, Ref, Token
+    from crmtrail.ports import Difference
+
+_SHOWN = 60
+"""Characters of a value in a table; --json has it whole."""
+
+
+def shown(token: "Token | None") -> str:
+    """Return a value for a table cell, shortened with an ellipsis where it is long."""
+    from crmtrail.model import value_of
+
+    if token is None:
+        return "(not told)"
+    value = value_of(token)
+    text = "(blank)" if value in (None, "") else str(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def clock(at: "datetime | None") -> str:
+    """Return a time for a table cell, UTC, to the second."""
+    return "" if at is None else at.strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+@command("log", short_help="Changes, newest first.")
+@click.option("--source", help="Only this source.")
+@click.option("--object", "object_", help="Only this object.")
+@click.option("--record", help="Only this record, source:object:id.")
+@click.option("--field", "field_name", help="Only this field.")
+@click.option("--actor", help="Only this actor, by id or name.")
+@click.option("--via", help="Only through this app, import or workflow.")
+@click.option("--since", help="Only at or after this time.")
+@click.option("--until", help="Only before this time.")
+@click.option("--op", help="Only create, update, delete, undelete, merge, restore or baseline.")
+@click.option("--operation", help="Only this operation, by id.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option("--cursor", help="Go on where the last page ended (its `next`).")
+def log(context: Context, **given: Any) -> None:
+    """List changes, newest first, a page at a time."""
+    from crmtrail import shapes
+    from crmtrail.errors import Mistake
+    from crmtrail.model import Op
+    from crmtrail.ports import Query
+
+    try:
+        op = None if given["op"] is None else Op(given["op"])
+    except ValueError:
+        known = ", ".join(Op)
+        raise Mistake(f"{given['op']!r} is no operation kind", hint=f"one of {known}") from None
+    query = Query(
+        source=given["source"],
+        object=given["object_"],
+        record=parse_record(given["record"]) if given["record"] else None,
+        field=given["field_name"],
+        actor=given["actor"],
+        via=given["via"],
+        op=op,
+        operation=given["operation"],
+        since=parse_time(given["since"]),
+        until=parse_time(given["until"]),
+    )
+    entries, following = context.app.store.log(query, limit=given["limit"], cursor=given["cursor"])
+
+    def render(out: "Console") -> None:
+        rows = [
+            (
+                clock(line.change_set.at),
+                str(line.change_set.ref),
+                line.field or "",
+                shown(line.old) if line.field else "",
+                shown(line.new) if line.field else "",
+                str(line.change_set.actor),
+                line.change_set.op,
+            )
+            for line in entries
+        ]
+        out.print(table("", ("when", "record", "field", "before", "after", "who", "what"), rows))
+        if following:
+            out.print(f"There is more: --cursor {following}")
+
+    shape = {"changes": [shapes.entry(line) for line in entries], "next": following}
+    context.answer(shape, render)
+
+
+@command("show", short_help="A record at a time.")
+@click.argument("record")
+@click.option("--at", help="As of this time (default: now).")
+def show(context: Context, record: str, at: str | None) -> None:
+    """Show the record RECORD (source:object:id), now or at a time."""
+    from crmtrail import shapes
+    from crmtrail.errors import Unfound
+
+    ref, moment = parse_record(record), parse_time(at)
+    state = context.app.store.version(ref, moment)
+    if state is None:
+        raise (
+            _unknown(context, ref, moment)
+            if moment
+            else Unfound(
+                f"{ref} is not in the store",
+                hint="is its object in the config, and has `crmtrail sync` run?",
+            )
+        )
+
+    def render(out: "Console") -> None:
+        gone = ", deleted" if state.deleted else ""
+        out.print(f"{ref}, version {state.number}{gone}", markup=False)
+        out.print(f"since {clock(state.at)} by {state.actor}", markup=False)
+        rows = [(name, shown(state.fields[name])) for name in sorted(state.fields)]
+        out.print(table("", ("field", "value"), rows))
+
+    context.answer(shapes.version(state), render)
+
+
+def _unknown(context: Context, ref: "Ref", moment: "datetime") -> Exception:
+    from crmtrail.errors import Unfound
+
+    versions = context.app.store.timeline(ref)
+    if not versions:
+        return Unfound(f"{ref} is not in the store")
+    return Unfound(
+        f"nothing is known of {ref} at {clock(moment)}: its first version is of "
+        f"{clock(versions[0].at)}",
+        hint=f"crmtrail history {ref}",
+    )
+
+
+@command("history", short_help="A record's timeline.")
+@click.argument("record")
+@click.option("--field", "field_name", help="Only versions that touched this field.")
+def history(context: Context, record: str, field_name: str | None) -> None:
+    """Show every version of the record RECORD (source:object:id), oldest first."""
+    from crmtrail import shapes
+    from crmtrail.errors import Unfound
+
+    ref = parse_record(record)
+    store = context.app.store
+    versions = store.timeline(ref, field_name)
+    if not versions and store.version(ref) is None:
+        raise Unfound(f"{ref} is not in the store")
+
+    def render(out: "Console") -> None:
+        rows = [
+            (what.number, clock(what.at), what.op, str(what.actor), _told(what.changes))
+            for what in versions
+        ]
+        out.print(table(str(ref), ("version", "when", "what", "who", "changes"), rows))
+
+    context.answer(shapes.timeline(ref, versions), render)
+
+
+def _told(changes: "tuple[Change, ...]") -> str:
+    return "\n".join(f"{one.field}: {shown(one.old)} → {shown(one.new)}" for one in changes)
+
+
+@command("blame", short_help="Each field: value, who, when.")
+@click.argument("record")
+def blame(context: Context, record: str) -> None:
+    """Show who set each current value of the record RECORD (source:object:id)."""
+    from crmtrail import shapes
+    from crmtrail.errors import Unfound
+
+    ref = parse_record(record)
+    lines = context.app.store.blame(ref)
+    if not lines:
+        raise Unfound(f"{ref} is not in the store")
+
+    def render(out: "Console") -> None:
+        rows = [
+            (line.field, shown(line.token), clock(line.at), str(line.actor), line.number)
+            for line in lines
+        ]
+        out.print(table(str(ref), ("field", "value", "since", "who", "version"), rows))
+
+    context.answer(shapes.blame(ref, lines), render)
+
+
+@command("diff", short_help="What differs between two times.")
+@click.argument("target")
+@click.option("--from", "since", required=True, help="The earlier time.")
+@click.option("--to", "until", help="The later time (default: now).")
+@click.option("--exit-code", is_flag=True, help="Exit with 4 where something differs.")
+def diff(context: Context, target: str, since: str, until: str | None, *, exit_code: bool) -> int:
+    """Show what differs in TARGET (source:object:id or source:object) between two times."""
+    from crmtrail import shapes
+    from crmtrail.model import Op
+
+    found = list(_differences(context, target, parse_time(since), parse_time(until)))
+    shape: dict[str, Any] = {"created": [], "updated": [], "deleted": []}
+    kinds = {Op.CREATE: "created", Op.UPDATE: "updated", Op.DELETE: "deleted"}
+    for one in found:
+        shape[kinds[one.op]].append(shapes.difference(one))
+
+    def render(out: "Console") -> None:
+        rows = [(kinds[one.op], str(one.ref), _told(one.changes)) for one in found]
+        out.print(table("", ("", "record", "changes"), rows))
+        out.print(", ".join(f"{len(shape[kind])} {kind}" for kind in kinds.values()))
+
+    context.answer(shape, render)
+    return 4 if exit_code and found else 0
+
+
+def _differences(
+    context: Context, target: str, since: "datetime", until: "datetime | None"
+) -> "list[Difference]":
+    from crmtrail.errors import Mistake
+
+    app = context.app
+    end = until or app.clock.now()
+    if since > end:
+        raise Mistake("--from is later than --to")
+    if target.count(":") > 1:
+        one = app.store.difference(parse_record(target), since, end)
+        return [] if one is None else [one]
+    source, object_ = app.target(target)
+    return list(app.store.diff(source, object_, since, end))

@@ -1,0 +1,170 @@
+"""Make and look at plans: plan, plans, plan-show. Nothing here writes to a CRM."""
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmtrail.cli.context import Context, command, parse_record, parse_time, table
+from crmtrail.cli.look import clock, shown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from crmtrail.model import Plan, Step
+    from rollback.planner import Selection
+
+_SIGNS = {"update": "~", "create": "+", "undelete": "+", "delete": "-", "associate": "&",
+          "skip": "=", "conflict": "!", "blocked": "x"}  # fmt: skip
+
+_SHOWN = 40
+"""Steps shown to a person at first; --all and --json have every one."""
+
+
+@command("plan", short_help="What a restore would write; writes nothing.")
+@click.option("--incident", help="Undo what this incident is about.")
+@click.option("--operation", help="Undo everything this operation changed.")
+@click.option("--record", "records", multiple=True, help="This record (may be repeated).")
+@click.option("--field", "fields", multiple=True, help="Only this field (may be repeated).")
+@click.option("--object", "object_", help="All records of this source:object.")
+@click.option("--at", help="As of this time; with --record or --object.")
+@click.option("--undo", help="Reverse this applied plan.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["keep", "overwrite", "ask"]),
+    default="keep",
+    show_default=True,
+    help="What to do with fields that somebody changed since.",
+)
+@click.option("--all", "all_steps", is_flag=True, help="Show every step.")
+def plan(context: Context, *, on_conflict: str, all_steps: bool, **given: Any) -> None:
+    """Make a plan: what would be written, and what must still be there. Writes nothing."""
+    from crmtrail.model import OnConflict
+
+    made = context.app.plan(_selection(context, **given), OnConflict(on_conflict))
+    show_plan(context, made, all_steps=all_steps)
+
+
+def _selection(context: Context, **given: Any) -> "Selection":
+    from crmtrail.errors import Mistake
+    from rollback.planner import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
+
+    kinds = ("incident", "operation", "records", "object_", "undo")
+    chosen = [kind for kind in kinds if given[kind]]
+    if len(chosen) != 1:
+        raise Mistake(
+            "name exactly one of --incident, --operation, --record, --object, --undo",
+            hint="for example: crmtrail plan --incident inc-1a2b3c4d",
+        )
+    timed = chosen[0] in ("records", "object_")
+    if timed != bool(given["at"]):
+        raise Mistake(
+            "--at goes with --record and --object, and they need it",
+            hint="for example: crmtrail plan --record sf:Contact:003... --at 2026-11-20T09:00:00Z",
+        )
+    if given["fields"] and chosen[0] != "records":
+        raise Mistake("--field goes with --record only")
+    at = parse_time(given["at"])
+    match chosen[0]:
+        case "incident":
+            return ByIncident(given["incident"])
+        case "operation":
+            return ByOperation(given["operation"])
+        case "undo":
+            return ByUndo(given["undo"])
+        case "object_":
+            source, object_ = context.app.target(given["object_"])
+            return ByObject(source, object_, at)
+    refs = tuple(parse_record(record) for record in given["records"])
+    return ByRecords(refs, at, tuple(given["fields"]))
+
+
+@command("plans", short_help="All plans.")
+def plans(context: Context) -> None:
+    """List plans, newest first, and how far each got."""
+    from crmtrail import shapes
+
+    journal = context.app.journal
+    made = journal.plans()
+
+    def render(out: "Console") -> None:
+        rows = [
+            (
+                one.id,
+                clock(one.created),
+                one.author,
+                " ".join(f"{n:,} {action}" for action, n in one.counts.items() if n),
+                "applied" if journal.receipt(one.id) else "not applied",
+            )
+            for one in made
+        ]
+        out.print(table("", ("plan", "made", "by", "steps", "state"), rows))
+
+    shape = [
+        shapes.plan(one, journal.approvals(one.id))
+        | {"applied": journal.receipt(one.id) is not None}
+        for one in made
+    ]
+    context.answer({"plans": shape}, render)
+
+
+@command("plan-show", short_help="One plan, step by step.")
+@click.argument("id_", metavar="ID")
+@click.option("--all", "all_steps", is_flag=True, help="Show every step.")
+def plan_show(context: Context, id_: str, *, all_steps: bool) -> None:
+    """Show the plan ID: every step, what it expects to find and what it will write."""
+    show_plan(context, context.app.journal.plan(id_), all_steps=all_steps)
+
+
+def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:
+    """Print a plan with its steps."""
+    from crmtrail import shapes
+
+    journal = context.app.journal
+    shape = shapes.plan(made, journal.approvals(made.id))
+    if context.as_json:
+        steps = [shapes.step(one.step) for one in journal.steps(made.id)]
+        context.answer({"plan": shape | {"steps": steps}} | _top(shape), lambda _: None)
+        return
+
+    def render(out: "Console") -> None:
+        total = sum(made.counts.values())
+        limit = total if all_steps or total <= _SHOWN else _SHOWN
+        render_plan(out, made, (one.step for one in islice(journal.steps(made.id), limit)))
+        if limit < total:
+            out.print(f"... and {total - limit:,} more: crmtrail plan-show {made.id} --all")
+        render_totals(out, made)
+
+    context.answer(None, render)
+
+
+def _top(shape: dict[str, Any]) -> dict[str, Any]:
+    """Repeat the counts beside the plan, where scripts look for them first."""
+    return {name: shape[name] for name in ("counts", "api_calls", "approval")}
+
+
+def render_plan(out: "Console", made: "Plan", steps: "Iterable[Step]") -> None:
+    """Print the steps as a diff a person can review."""
+    out.print(f"Plan {made.id} · {made.source} · made {clock(made.created)} by {made.author}"
+              f" · expires {clock(made.expires)}", markup=False)  # fmt: skip
+    for step in steps:
+        sign = _SIGNS[step.action]
+        reason = f"  ({step.reason})" if step.reason else ""
+        out.print(f"  {sign} {step.ref}{reason}", markup=False)
+        for name in sorted(step.write):
+            out.print(
+                f"      {name}: {shown(step.expect.get(name))} → {shown(step.write[name])}",
+                markup=False,
+            )
+        for name in sorted(step.left):
+            out.print(f"      {name}: left alone, {step.left[name]}", markup=False)
+
+
+def render_totals(out: "Console", made: "Plan") -> None:
+    """Print what a plan adds up to, and what to do next."""
+    counted = ", ".join(f"{n:,} {action}" for action, n in made.counts.items() if n) or "no steps"
+    out.print(f"{counted} · {made.api_calls:,} API calls", markup=False)
+    if made.approvals_required:
+        out.print(f"Needs the approval of a second person: crmtrail approve {made.id}")
+    out.print(f"Nothing was written. To do it: crmtrail apply {made.id}", markup=False)

@@ -1,0 +1,36 @@
+"""Run for years: serve, worker."""
+
+import click
+
+from crmtrail.cli.context import Context, command
+from crmtrail.cli.sync import stop_on_signals
+
+
+@command("serve", short_help="Poll everything at its cadence, until SIGTERM.")
+@click.option(
+    "--only",
+    type=click.Choice(["scheduler"]),
+    help="Run only this part.",
+)
+def serve(context: Context, only: str | None) -> None:
+    """Run the scheduler: every object of the config is polled at its cadence."""
+    del only
+    _serve(context)
+
+
+@command("worker", short_help="The scheduler only, for several machines.")
+def worker(context: Context) -> None:
+    """Run the scheduler only."""
+    _serve(context)
+
+
+def _serve(context: Context) -> None:
+    import structlog
+
+    from crmtrail.logs import configure
+
+    configure(verbose=context.verbose, quiet=context.quiet)
+    app = context.app
+    app.store.checkpoint(app.clock.now())
+    structlog.get_logger().info("crmtrail starts", sources=sorted(app.config.sources))
+    app.serve(stop_on_signals())

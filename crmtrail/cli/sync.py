@@ -1,0 +1,171 @@
+"""Sync and see where things stand: sync, status."""
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from crmtrail.cli.context import Context, command, table
+from crmtrail.cli.look import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
+
+    from crmtrail.cli.context import Tell
+    from scheduler.runner import Run
+
+
+@command("sync", short_help="One run now.")
+@click.argument("targets", nargs=-1, metavar="[SOURCE[:OBJECT]]...")
+@click.option("--full", is_flag=True, help="Read every record again.")
+@click.option("--reconcile", is_flag=True, help="Read every record again and compare the counts.")
+def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: bool) -> int:
+    """Sync everything in the config, or only the targets named. Ctrl-C stops after the page."""
+    from crmtrail.errors import Mistake
+    from crmtrail.model import Mode
+
+    if full and reconcile:
+        raise Mistake("--full and --reconcile cannot go together")
+    mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
+    stopping = stop_on_signals()
+    runs: list[Run] = []
+    app = context.app
+    for target in app.targets(targets):
+        if stopping.is_set():
+            break
+        with context.progress(f"{target.source}:{target.object}") as tell:
+            run = app.sync(
+                target,
+                mode,
+                stopping=stopping.is_set,
+                progress=telling(tell),
+            )
+        runs.append(run)
+        if run.failure is not None:
+            context.say(f"error: {run.source}:{run.object}: {run.failure.message}")
+            if run.failure.hint:
+                context.say(f"hint: {run.failure.hint}")
+    context.answer(
+        {"event": "result", "runs": [_shape(run) for run in runs]},
+        lambda out: _render(out, runs),
+    )
+    if stopping.is_set():
+        return 130
+    return next((run.failure.exit_code for run in runs if run.failure is not None), 0)
+
+
+def telling(tell: "Tell") -> "Callable[[Run], None]":
+    """Return what moves a bar as a run goes on."""
+    return lambda run: tell(run.kept.read, None, f"{run.kept.changes:,} changes")
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGINT and SIGTERM set; work stops at the next safe point."""
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    return stopping
+
+
+def _shape(run: "Run") -> dict[str, Any]:
+    from crmtrail import shapes
+
+    failure = run.failure
+    return {
+        "source": run.source,
+        "object": run.object,
+        "mode": run.mode,
+        "state": run.state,
+        "read": run.kept.read,
+        "created": run.kept.created,
+        "updated": run.kept.updated,
+        "deleted": run.kept.deleted,
+        "changes": run.kept.changes,
+        "api_calls": run.api_calls,
+        "watermark": shapes.time(run.watermark),
+        "complete_to": shapes.time(run.complete_to),
+        "gaps": [shapes.gap(gap) for gap in run.gaps],
+        "incidents": list(run.kept.incidents),
+        "error": None
+        if failure is None
+        else {"message": failure.message, "hint": failure.hint, "exit_code": failure.exit_code},
+    }
+
+
+def _render(out: "Console", runs: "Sequence[Run]") -> None:
+    rows = [
+        (
+            f"{run.source}:{run.object}",
+            run.state,
+            f"{run.kept.read:,}",
+            f"{run.kept.created:,}",
+            f"{run.kept.updated:,}",
+            f"{run.kept.deleted:,}",
+            f"{run.kept.changes:,}",
+            run.api_calls,
+            clock(run.complete_to),
+        )
+        for run in runs
+    ]
+    names = ("object", "state", "read", "new", "updated", "deleted", "changes", "calls", "complete")
+    out.print(table("", names, rows))
+    for run in runs:
+        for gap in run.gaps:
+            out.print(f"gap in {run.source}:{run.object}: {gap.why}", markup=False)
+        for incident in run.kept.incidents:
+            out.print(f"noticed: crmtrail incident {incident}", markup=False)
+
+
+@command("status", short_help="Freshness, gaps, budget.")
+def status(context: Context) -> None:
+    """Show how fresh and how complete each object is, and what is not known."""
+    from crmtrail import shapes
+
+    app = context.app
+    found = app.status()
+    now = app.clock.now()
+    shape = {
+        "sources": [
+            {
+                "name": source,
+                "objects": [shapes.standing(one, now) for one in standings],
+            }
+            for source, standings in found.sources.items()
+        ],
+        "budget": {
+            source: {
+                "used": usage.used,
+                "limit": usage.limit,
+                "resets_at": shapes.time(usage.resets_at),
+            }
+            for source, usage in found.budget.items()
+        },
+        "ledger": {
+            "size": found.ledger.size,
+            "root": found.ledger.root,
+            "unanchored": found.ledger.size,
+        },
+        "incidents": found.open_incidents,
+    }
+
+    def render(out: "Console") -> None:
+        rows = [
+            (
+                f"{source}:{one.object}",
+                f"{one.records:,}",
+                f"{one.versions:,}",
+                clock(one.complete_to) or "never",
+                one.last_run or "never",
+                "; ".join(gap.why for gap in one.gaps),
+            )
+            for source, standings in found.sources.items()
+            for one in standings
+        ]
+        names = ("object", "records", "versions", "complete to", "last run", "gaps")
+        out.print(table("", names, rows))
+        out.print(f"{found.open_incidents} open incidents; ledger of {found.ledger.size:,} entries")
+
+    context.answer(shape, render)

@@ -1,0 +1,199 @@
+"""Check what crmtrail needs: each check says what it saw and how to mend it."""
+
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from crmtrail.app import App
+from crmtrail.config import Config, parse
+from crmtrail.errors import CrmtrailError, Mistake, NoStore
+
+_ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
+_SKEW_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+    exit_code: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCheck:
+    """Whether a source answers, and what its token may not see."""
+
+    name: str
+    kind: str
+    ok: bool
+    detail: str
+    missing: tuple[str, ...] = ()
+    exit_code: int = 0
+
+
+def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
+    """Check rooms, config, store and every source. Never raises for what it finds."""
+    checks = [_rooms()]
+    try:
+        config = _read(path, environ)
+    except CrmtrailError as error:
+        return [*checks, _bad("config", error)]
+    checks += [Check("config", True, f"{path}, {len(config.sources)} sources"), _private(path)]
+    with App(config) as app:
+        checks += [_store(app), _sqlite()]
+        for source in config.sources:
+            checks += _source(app, source)
+    return checks
+
+
+def check_sources(path: Path, environ: Mapping[str, str]) -> list[SourceCheck]:
+    """Try every source of a configuration file, as far as its tokens are set."""
+    try:
+        config = _read(path, environ)
+    except CrmtrailError as error:
+        raw = _kinds(path)
+        return [
+            SourceCheck(name, kind, False, str(error), (str(error),), error.exit_code)
+            for name, kind in raw.items()
+        ]
+    with App(config) as app:
+        return [_tried(app, name) for name in config.sources]
+
+
+def _kinds(path: Path) -> dict[str, str]:
+    import yaml  # noqa: PLC0415 -- only where the config could not be read whole
+
+    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {name: str(source["kind"]) for name, source in raw["sources"].items()}
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> Config:
+    try:
+        return parse(path.read_text(encoding="utf-8"), environ)
+    except OSError as error:
+        raise Mistake(
+            f"{path} cannot be read: {error.strerror}", hint="write one with `crmtrail init`"
+        ) from None
+
+
+def _bad(name: str, error: CrmtrailError) -> Check:
+    return Check(name, False, str(error), error.hint, error.exit_code)
+
+
+def _tried(app: App, source: str) -> SourceCheck:
+    settings = app.config.sources[source]
+    try:
+        connector = app.connector(source)
+        who = connector.identity()
+        seen = set(connector.objects())
+    except CrmtrailError as error:
+        return SourceCheck(source, settings.kind, False, str(error), (), error.exit_code)
+    wanted = () if settings.objects == "*" else settings.objects
+    missing = tuple(
+        f"the token cannot read {object_}, or there is no such object"
+        for object_ in wanted
+        if object_ not in seen
+    )
+    return SourceCheck(
+        source, settings.kind, True, f"account {who.account} as {who.name or who.user}", missing
+    )
+
+
+def _source(app: App, source: str) -> list[Check]:
+    tried = _tried(app, source)
+    if not tried.ok:
+        hint = "check the token and base_url of this source in the config"
+        return [Check(f"credentials {source}", False, tried.detail, hint, tried.exit_code)]
+    checks = [Check(f"credentials {source}", True, tried.detail)]
+    checks += [
+        Check(f"objects {source}", False, missing, "grant it, or take it out of the config", 1)
+        for missing in tried.missing
+    ]
+    checks.append(_clock(source, app.connector(source).identity().server_time))
+    if app.config.sources[source].restore_auth is not None:
+        checks.append(_restorer(app, source))
+    return checks
+
+
+def _restorer(app: App, source: str) -> Check:
+    name = f"restore credentials {source}"
+    try:
+        who = app.connector(source, restoring=True).identity()
+    except CrmtrailError as error:
+        return _bad(name, error)
+    return Check(name, True, f"account {who.account} as {who.name or who.user}")
+
+
+def _clock(source: str, server: datetime | None) -> Check:
+    name = f"clock {source}"
+    if server is None:
+        return Check(name, True, "the vendor did not tell its time")
+    skew = (datetime.now(UTC) - server).total_seconds()
+    if abs(skew) <= _SKEW_S:
+        return Check(name, True, f"{skew:+.0f} s against the vendor")
+    return Check(
+        name,
+        False,
+        f"this machine's clock is {skew:+.0f} s off the vendor's",
+        "run a time service (NTP); syncs stay right, but known times are shifted",
+    )
+
+
+def _store(app: App) -> Check:
+    try:
+        standings = app.store.standings()
+    except NoStore as error:
+        return _bad("store", error)
+    records = sum(one.records for one in standings)
+    return Check("store", True, f"{app.config.store.url}, {records:,} records")
+
+
+def _sqlite() -> Check:
+    from snapshot.database import journal_mode, sqlite_version  # noqa: PLC0415 -- SQLite only
+
+    version = sqlite_version()
+    if journal_mode() == "WAL":
+        return Check("sqlite", True, version)
+    return Check(
+        "sqlite",
+        True,
+        f"{version} has the WAL-reset bug, so the write-ahead log is off: safe, but slower",
+        "use SQLite 3.51.3 or later, or install pysqlite3",
+    )
+
+
+def _private(path: Path) -> Check:
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not mode & 0o077:
+        return Check("permissions", True, f"{path} is yours alone")
+    return Check(
+        "permissions",
+        True,
+        f"{path} can be read by others; keep tokens in the environment",
+        f"chmod 600 {path}",
+    )
+
+
+def _rooms(load: Callable[[str], object] = import_module) -> Check:
+    """Check that the four rooms are ours: other packages on PyPI have the same names."""
+    home = Path(__file__).parents[1]
+    strange = [
+        name
+        for name in _ROOMS
+        if Path(getattr(load(name), "__file__", None) or "/").parents[1] != home
+    ]
+    if not strange:
+        return Check("installation", True, str(home))
+    return Check(
+        "installation",
+        False,
+        f"{', '.join(strange)} come from another package",
+        "install crmtrail in an environment of its own",
+    )

@@ -1,0 +1,256 @@
+"""Accounts, contacts, leads and opportunities."""
+
+from crmtrail.sandbox.salesforce.fields import (
+    address,
+    area,
+    check,
+    day,
+    email,
+    fixed,
+    long_text,
+    moment,
+    money,
+    multi,
+    number,
+    owner,
+    percent,
+    person,
+    phone,
+    pick,
+    ref,
+    stamps,
+    text,
+    url,
+    whole,
+)
+from crmtrail.sandbox.salesforce.schema import SObject
+
+STAGES = {
+    "Prospecting": (10, "Pipeline"),
+    "Qualification": (10, "Pipeline"),
+    "Needs Analysis": (20, "Pipeline"),
+    "Value Proposition": (50, "Pipeline"),
+    "Id. Decision Makers": (60, "Pipeline"),
+    "Perception Analysis": (70, "Pipeline"),
+    "Proposal/Price Quote": (75, "BestCase"),
+    "Negotiation/Review": (90, "Commit"),
+    "Closed Won": (100, "Closed"),
+    "Closed Lost": (0, "Omitted"),
+}
+"""Opportunity stages: probability and forecast category that a stage brings with it."""
+
+_INDUSTRIES = (
+    "Agriculture|Banking|Biotechnology|Construction|Consulting|Education|Electronics|Energy"
+    "|Engineering|Finance|Healthcare|Insurance|Manufacturing|Retail|Technology|Transportation"
+)
+SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Trade Show", "Other")
+_SOURCES = "|".join(SOURCES)
+_RATINGS = "Hot|Warm|Cold"
+_STAGE_SQL = ",".join(f"'{name}'" for name, (_, kind) in STAGES.items() if kind == "Closed")
+
+_ACCOUNT = SObject(
+    "Account",
+    "Accounts",
+    "001",
+    (
+        *stamps(),
+        ref("MasterRecordId", "Account", **fixed()),
+        text("Name", 255, nillable=False, title=True, compound="Name"),
+        pick("Type", "Prospect|Customer - Direct|Customer - Channel|Channel Partner|Other"),
+        ref("ParentId", "Account", children="ChildAccounts"),
+        *address("Billing"),
+        *address("Shipping"),
+        phone("Phone"),
+        phone("Fax"),
+        text("AccountNumber", 40),
+        url("Website"),
+        text("Sic", 20),
+        text("SicDesc", 80),
+        pick("Industry", _INDUSTRIES),
+        money("AnnualRevenue"),
+        whole("NumberOfEmployees"),
+        pick("Ownership", "Public|Private|Subsidiary|Other"),
+        text("TickerSymbol", 20),
+        long_text("Description"),
+        pick("Rating", _RATINGS),
+        text("Site", 80),
+        owner(),
+        pick("AccountSource", _SOURCES),
+        day("LastActivityDate", **fixed()),
+        pick("CustomerPriority__c", "High|Medium|Low", restricted=True),
+        multi("Regions__c", "EMEA|AMER|APAC|LATAM"),
+        number("NumberofLocations__c", 3, 0),
+        percent("Contract_Discount__c"),
+        day("SLAExpirationDate__c"),
+        check("Key_Account__c"),
+        long_text("Renewal_Notes__c", 10000),
+        text("External_Id__c", 40, unique=True, external=True),
+        whole("Open_Opportunities__c", rolled=True, **fixed()),
+        money("Pipeline_Value__c", rolled=True, **fixed()),
+    ),
+    mergeable=True,
+    history="AccountHistory",
+    parent_key="AccountId",
+    tracked=frozenset(
+        {"Name", "OwnerId", "Phone", "Industry", "Type", "AnnualRevenue", "Rating", "Website"}
+    ),
+)
+
+_CONTACT = SObject(
+    "Contact",
+    "Contacts",
+    "003",
+    (
+        *stamps(),
+        ref("MasterRecordId", "Contact", **fixed()),
+        ref("AccountId", "Account", children="Contacts", on_delete="cascade"),
+        *person(),
+        *address("Other"),
+        *address("Mailing"),
+        phone("Phone"),
+        phone("Fax"),
+        phone("MobilePhone"),
+        phone("HomePhone"),
+        phone("OtherPhone"),
+        phone("AssistantPhone"),
+        ref("ReportsToId", "Contact", children="DirectReports"),
+        email("Email"),
+        text("Title", 128),
+        text("Department", 80),
+        text("AssistantName", 40),
+        pick("LeadSource", _SOURCES),
+        day("Birthdate"),
+        long_text("Description"),
+        owner(),
+        check("HasOptedOutOfEmail"),
+        check("HasOptedOutOfFax"),
+        check("DoNotCall"),
+        day("LastActivityDate", **fixed()),
+        text("EmailBouncedReason", 255, createable=False),
+        moment("EmailBouncedDate", createable=False),
+        check("IsEmailBounced", formula='"EmailBouncedDate" IS NOT NULL', **fixed()),
+        pick("Level__c", "Primary|Secondary|Tertiary", restricted=True),
+        multi("Interests__c", "Analytics|Hardware|Services|Training|Partners"),
+        text("External_Id__c", 40, unique=True, external=True),
+        pick(
+            "Account_Industry__c",
+            _INDUSTRIES,
+            lookup=("AccountId", "Account", "Industry"),
+            **fixed(),
+        ),
+    ),
+    mergeable=True,
+    history="ContactHistory",
+    parent_key="ContactId",
+    tracked=frozenset(
+        {"LastName", "Email", "Phone", "OwnerId", "AccountId", "Title", "HasOptedOutOfEmail"}
+    ),
+)
+
+_LEAD = SObject(
+    "Lead",
+    "Leads",
+    "00Q",
+    (
+        *stamps(),
+        ref("MasterRecordId", "Lead", **fixed()),
+        *person(),
+        text("Title", 128),
+        text("Company", 255, nillable=False),
+        *address(""),
+        phone("Phone"),
+        phone("MobilePhone"),
+        phone("Fax"),
+        email("Email"),
+        url("Website"),
+        long_text("Description"),
+        pick("LeadSource", _SOURCES),
+        pick(
+            "Status",
+            "Open - Not Contacted|Working - Contacted|Closed - Converted|Closed - Not Converted",
+            nillable=False,
+            defaulted=True,
+            default="Open - Not Contacted",
+        ),
+        pick("Industry", _INDUSTRIES),
+        pick("Rating", _RATINGS),
+        money("AnnualRevenue"),
+        whole("NumberOfEmployees"),
+        owner("Group|User"),
+        check("HasOptedOutOfEmail"),
+        check("HasOptedOutOfFax"),
+        check("DoNotCall"),
+        check("IsConverted", updateable=False),
+        day("ConvertedDate", **fixed()),
+        ref("ConvertedAccountId", "Account", **fixed()),
+        ref("ConvertedContactId", "Contact", **fixed()),
+        ref("ConvertedOpportunityId", "Opportunity", **fixed()),
+        check("IsUnreadByOwner", default=1),
+        day("LastActivityDate", **fixed()),
+        pick("ProductInterest__c", "GC1000 series|GC5000 series|GC3000 series", restricted=True),
+        number("NumberofLocations__c", 3, 0),
+    ),
+    mergeable=True,
+    history="LeadHistory",
+    parent_key="LeadId",
+    tracked=frozenset({"Status", "OwnerId", "Email", "Phone"}),
+)
+
+_OPPORTUNITY = SObject(
+    "Opportunity",
+    "Opportunities",
+    "006",
+    (
+        *stamps(),
+        ref("AccountId", "Account", children="Opportunities", on_delete="cascade"),
+        check("IsPrivate"),
+        text("Name", 120, nillable=False, title=True),
+        long_text("Description"),
+        pick("StageName", "|".join(STAGES), nillable=False),
+        money("Amount"),
+        percent("Probability", 3, 0),
+        money("ExpectedRevenue", formula='ROUND("Amount" * "Probability" / 100.0, 2)', **fixed()),
+        number("TotalOpportunityQuantity", 18, 2),
+        day("CloseDate", nillable=False),
+        pick("Type", "New Customer|Existing Customer - Upgrade|Existing Customer - Replacement"),
+        text("NextStep", 255),
+        pick("LeadSource", _SOURCES),
+        check("IsClosed", formula=f"\"StageName\" IN ({_STAGE_SQL},'Closed Lost')", **fixed()),
+        check("IsWon", formula=f'"StageName" IN ({_STAGE_SQL})', **fixed()),
+        pick(
+            "ForecastCategory", "Omitted|Pipeline|BestCase|Commit|Closed", **fixed(defaulted=True)
+        ),
+        check("HasOpportunityLineItem", rolled=True, **fixed()),
+        ref("Pricebook2Id", "Pricebook2", children="Opportunities"),
+        owner(),
+        ref("ContactId", "Contact", updateable=False),
+        ref("SyncedQuoteId", "Quote"),
+        whole("FiscalYear", formula='CAST(substr("CloseDate",1,4) AS INTEGER)', **fixed()),
+        whole(
+            "FiscalQuarter",
+            formula='(CAST(substr("CloseDate",6,2) AS INTEGER)+2)/3',
+            **fixed(),
+        ),
+        day("LastActivityDate", **fixed()),
+        percent("Discount__c"),
+        area("Discount_Reason__c"),
+        text("OrderNumber__c", 8),
+        pick(
+            "DeliveryInstallationStatus__c", "In progress|Yet to begin|Completed", restricted=True
+        ),
+        text("Deal_Number__c", 30, numbering="D-{:06}", **fixed(nillable=False)),
+        money(
+            "Net_Amount__c",
+            formula='ROUND("Amount" * (1 - COALESCE("Discount__c", 0) / 100.0), 2)',
+            **fixed(),
+        ),
+        text("Account_Phone__c", 40, lookup=("AccountId", "Account", "Phone"), **fixed()),
+    ),
+    history="OpportunityFieldHistory",
+    parent_key="OpportunityId",
+    tracked=frozenset(
+        {"StageName", "Amount", "CloseDate", "OwnerId", "Probability", "Discount__c", "Description"}
+    ),
+)
+
+SALES = (_ACCOUNT, _CONTACT, _LEAD, _OPPORTUNITY)

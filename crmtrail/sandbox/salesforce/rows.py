@@ -1,0 +1,136 @@
+"""Single records over REST: /sobjects/X and /sobjects/X/{id}."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from crmtrail.sandbox.http import Reply
+from crmtrail.sandbox.salesforce import moments
+from crmtrail.sandbox.salesforce.calls import Call, wrong_method
+from crmtrail.sandbox.salesforce.editing import Editing
+from crmtrail.sandbox.salesforce.reading import Reading
+from crmtrail.sandbox.salesforce.refusal import Refusal, not_found
+from crmtrail.sandbox.salesforce.schema import SObject
+from crmtrail.sandbox.salesforce.tables import table
+from crmtrail.sandbox.salesforce.validate import parse
+
+NO_CONTENT = 204
+
+
+class Rows:
+    """Answers for one record at a time."""
+
+    def __init__(self, editing: Editing, reading: Reading) -> None:
+        self._editing = editing
+        self._reading = reading
+        self._tables = editing.tables
+
+    def create(self, call: Call, sobject: SObject) -> Reply:
+        """Answer POST /sobjects/X."""
+        found = parse(sobject, call.members(), call.view)
+        with self._editing.records.unit(self._editing.now()):
+            id_ = self._editing.create(call, sobject, found)
+        where = {"Location": f"{call.base}/sobjects/{sobject.name}/{id_}"}
+        return Reply.of(201, {"id": id_, "success": True, "errors": []}, where)
+
+    def one(self, call: Call, sobject: SObject, id_: str) -> Reply:
+        """Answer for /sobjects/X/{id}."""
+        row = self._editing.row(sobject, id_)
+        return self._for_row(call, sobject, row)
+
+    def _for_row(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
+        if call.method == "GET":
+            return self._get(call, sobject, row)
+        if call.method == "PATCH":
+            return self._patch(call, sobject, row)
+        if call.method == "DELETE":
+            with self._editing.records.unit(self._editing.now()):
+                self._editing.delete(call, sobject, row)
+            return Reply(NO_CONTENT)
+        raise wrong_method(call, "GET", "HEAD", "PATCH", "DELETE")
+
+    def _get(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
+        modified = _modified(row)
+        headers = {"Last-Modified": moments.http_date(modified)}
+        since = _condition(call, "if-modified-since")
+        if since is not None and modified <= since:
+            return Reply(304, b"", headers)
+        listed = call.request.one("fields")
+        names = None if listed is None else [name.strip() for name in listed.split(",")]
+        records = self._reading.records(sobject, [row["Id"]], call.view, call.base, names)
+        return Reply.of(200, records[row["Id"]], headers)
+
+    def _patch(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
+        found = parse(sobject, call.members(), call.view)
+        unmodified(call, row, self._tables.setting("precondition", "LastModifiedDate"))
+        with self._editing.records.unit(self._editing.now()):
+            self._editing.update(call, sobject, row, found)
+        return Reply(NO_CONTENT)
+
+    def by_key(self, call: Call, sobject: SObject, name: str, value: str) -> Reply:
+        """Answer for /sobjects/X/{external id field}/{value}: read, upsert or delete."""
+        field = call.view.field(sobject, name)
+        if field is None or not (field.external or field.type == "id"):
+            raise Refusal(
+                "NOT_FOUND",
+                f"Provided external ID field does not exist or is not accessible: {name}",
+                status=404,
+            )
+        if field.type == "id":
+            return self.one(call, sobject, value)
+        found = self._tables.db.execute(
+            f'SELECT "Id" FROM {table(sobject)} WHERE "{field.name}" = ? AND _deleted IS NULL',
+            (value,),
+        ).fetchone()
+        if found is None and call.method == "PATCH":
+            return self._upsert_new(call, sobject, field.name, value)
+        if found is None:
+            raise not_found()
+        row = self._editing.row(sobject, found[0])
+        answer = self._for_row(call, sobject, row)
+        if call.method == "PATCH":
+            told = {"id": row["Id"], "success": True, "errors": [], "created": False}
+            return Reply.of(200, told)
+        return answer
+
+    def _upsert_new(self, call: Call, sobject: SObject, name: str, value: str) -> Reply:
+        found = parse(sobject, call.members(), call.view) | {name: value}
+        with self._editing.records.unit(self._editing.now()):
+            id_ = self._editing.create(call, sobject, found)
+        where = {"Location": f"{call.base}/sobjects/{sobject.name}/{quote(id_)}"}
+        return Reply.of(201, {"id": id_, "success": True, "errors": [], "created": True}, where)
+
+
+def _modified(row: Mapping[str, Any]) -> datetime:
+    text = row.get("LastModifiedDate") or row["CreatedDate"]
+    return moments.parse(text)
+
+
+def _condition(call: Call, header: str) -> datetime | None:
+    text = call.request.headers.get(header)
+    if text is None:
+        return None
+    try:
+        return moments.parse_http(text)
+    except ValueError:
+        raise Refusal("INVALID_HEADER", f"Invalid value of header {header}: {text}") from None
+
+
+def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDate") -> None:
+    """Check If-Unmodified-Since against a stamp of the record, to the second.
+
+    The vendor's documentation names the last modified date; one other source says SystemModstamp.
+
+    Raises:
+        Refusal: 412, the record was modified later; 400, no HTTP date.
+    """
+    since = _condition(call, "if-unmodified-since")
+    at = row.get(stamp) or row["CreatedDate"]
+    if since is not None and moments.parse(at) > since:
+        raise Refusal(
+            "PRECONDITION_FAILED",
+            "A precondition of the request failed: the record was modified",
+            status=412,
+        )
+

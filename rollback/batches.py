@@ -1,0 +1,73 @@
+"""Cut steps into batches, and say what they will cost. Pure.
+
+A batch holds steps of one object, because a vendor's batch does. The first steps of a run are the
+canary: they are written and read back before anything else is sent.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import ceil
+from typing import Protocol, TypeVar
+
+from crmtrail.model import Action, Step
+
+
+class _HasStep(Protocol):
+    @property
+    def step(self) -> Step: ...
+
+
+Item = TypeVar("Item", bound=_HasStep)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many records one request of a source may read, and write."""
+
+    read: int
+    write: int
+
+
+def batches(items: Iterable[Item], *, canary: int, size: int) -> Iterator[tuple[Item, ...]]:
+    """Cut a stream into batches of one object: first the canary, then at most ``size`` each."""
+    batch: list[Item] = []
+    spare = canary
+    for item in items:
+        limit = min(size, spare) if spare else size
+        if batch and (len(batch) >= limit or batch[0].step.ref.object != item.step.ref.object):
+            yield tuple(batch)
+            spare = max(spare - len(batch), 0)
+            batch = []
+        batch.append(item)
+    if batch:
+        yield tuple(batch)
+
+
+class Forecast:
+    """Counts a plan's API requests while its steps stream by, assuming that none goes wrong.
+
+    A batch costs its reads, one write and its read-backs; each object costs one look at its
+    fields, and the run one look at who we are.
+    """
+
+    def __init__(self, limits: Limits, *, canary: int) -> None:
+        self._limits = limits
+        self._canary = canary
+        self._objects: dict[str, int] = {}
+
+    def add(self, step: Step) -> None:
+        """Take in the next step, in the order of the plan."""
+        if step.action is Action.UPDATE:
+            self._objects[step.ref.object] = self._objects.get(step.ref.object, 0) + 1
+
+    def calls(self) -> int:
+        """Return how many requests an apply will take."""
+        spare, total = self._canary, 0
+        for steps in self._objects.values():
+            left = steps
+            while left:
+                size = min(left, self._limits.write, spare or left)
+                total += 2 * ceil(size / self._limits.read) + 1
+                left -= size
+                spare = max(spare - size, 0)
+        return total + len(self._objects) + 1 if total else 0

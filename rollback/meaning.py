@@ -1,0 +1,20 @@
+"""When a value in the CRM is the value meant, and words about it. Pure."""
+
+from crmtrail.model import NULL, Token
+from snapshot.canonical import same
+
+BLANK = frozenset((NULL, '""'))
+"""The tokens of an empty field. Salesforce saves empty text as null (salesforce.md 4), HubSpot
+clears with empty text and may tell either (hubspot.md 5): one and the same state of the field."""
+
+
+def alike(one: Token | None, other: Token | None) -> bool:
+    """Whether two tokens are told and leave the field in the same state."""
+    if one is None or other is None:
+        return False
+    return (one in BLANK and other in BLANK) or same(one, other)
+
+
+def sayable(words: str) -> str:
+    """Return words that any database and terminal takes: lone surrogates become ``?``."""
+    return words.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,300 @@
+"""Make plans: select, decide and file them, a record at a time."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from crmtrail.config import RestoreConfig
+from crmtrail.errors import Mistake, PlanUnfit
+from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, stamp
+from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
+from rollback import select
+from rollback.batches import Forecast, Limits
+from rollback.digest import Digest, step_of
+from rollback.plan import disputed, draft
+from rollback.select import Blank, Selected
+from rollback.spool import Spool
+
+_ROWS: Final = 500
+"""How many records are looked up in the store at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByIncident:
+    """What an incident is about."""
+
+    incident: str
+
+    def terms(self) -> dict[str, Any]:
+        """Return the selection as the plan names it."""
+        return {"kind": "incident", "incident": self.incident}
+
+
+@dataclass(frozen=True, slots=True)
+class ByOperation:
+    """Everything an operation changed."""
+
+    operation: str
+
+    def terms(self) -> dict[str, Any]:
+        """Return the selection as the plan names it."""
+        return {"kind": "operation", "operation": self.operation}
+
+
+@dataclass(frozen=True, slots=True)
+class ByRecords:
+    """Some records of one source as they were at a time; all fields, or those named."""
+
+    records: tuple[Ref, ...]
+    at: datetime
+    fields: tuple[str, ...] = ()
+
+    def terms(self) -> dict[str, Any]:
+        """Return the selection as the plan names it."""
+        return {
+            "kind": "records",
+            "records": [str(ref) for ref in self.records],
+            "fields": list(self.fields),
+            "at": stamp(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ByObject:
+    """All records of an object as they were at a time."""
+
+    source: str
+    object: str
+    at: datetime
+
+    def terms(self) -> dict[str, Any]:
+        """Return the selection as the plan names it."""
+        return {"kind": "object", "object": f"{self.source}:{self.object}", "at": stamp(self.at)}
+
+
+@dataclass(frozen=True, slots=True)
+class ByUndo:
+    """What an applied plan wrote."""
+
+    plan: str
+
+    def terms(self) -> dict[str, Any]:
+        """Return the selection as the plan names it."""
+        return {"kind": "undo", "plan": self.plan}
+
+
+Selection: TypeAlias = ByIncident | ByOperation | ByRecords | ByObject | ByUndo
+
+
+class Planner:
+    """Makes plans and files them in the journal. Sends nothing to a CRM.
+
+    Args:
+        store: what is known of the records.
+        journal: where plans are kept.
+        clock: the time.
+        restore: expiry, four eyes and canary.
+        blank: detection's test of a blank value, with its sentinels bound.
+        limits: how many records one request of a source may read and write (its connector's
+            ``read_batch`` and ``write_batch``).
+        schema: the fields of an object as the identity that will write may touch them; by
+            default the store's, which are those of the identity that reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        journal: Journal,
+        clock: Clock,
+        restore: RestoreConfig,
+        blank: Blank,
+        limits: Callable[[str], Limits],
+        schema: Callable[[str, str], Schema | None] | None = None,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._clock = clock
+        self._restore = restore
+        self._blank = blank
+        self._limits = limits
+        self._schema = schema or store.schema
+
+    def make(
+        self, selection: Selection, *, author: str, on_conflict: OnConflict = OnConflict.KEEP
+    ) -> Plan:
+        """Draft a plan, file it and return it.
+
+        Raises:
+            Unfound: there is no such incident, operation or plan.
+            Mistake: the selection makes no sense; the message says why.
+            PlanUnfit: the plan to undo was interrupted and not finished.
+        """
+        source = self.source(selection)
+        created = self._clock.now()
+        terms = Plan(
+            id=self._journal.next_id(),
+            digest="",
+            author=author,
+            created=created,
+            expires=created + self._restore.expires,
+            source=source,
+            selection=selection.terms(),
+            on_conflict=on_conflict,
+            counts={},
+            api_calls=0,
+            undoes=selection.plan if isinstance(selection, ByUndo) else None,
+        )
+        spool = Spool()
+        try:
+            plan = self._drafted(terms, self._rows(selection), spool)
+            self._journal.file(plan, (step_of(line) for line in spool))
+        finally:
+            spool.close()
+        return plan
+
+    def source(self, selection: Selection) -> str:
+        """Return the source that a selection is about.
+
+        Raises:
+            Unfound: there is no such incident, operation or plan.
+            Mistake: no record is named, or records of several sources.
+        """
+        match selection:
+            case ByIncident(incident):
+                return self._store.incident(incident).operation.source
+            case ByOperation(operation):
+                return self._store.operation(operation).source
+            case ByUndo(plan):
+                return self._journal.plan(plan).source
+            case ByObject(source):
+                return source
+            case ByRecords(records):
+                return _one_source(records)
+
+    def _drafted(self, terms: Plan, rows: Iterator[Selected], spool: Spool) -> Plan:
+        """Draft every step into the spool and return the plan that they make."""
+        digest = Digest()
+        forecast = Forecast(self._limits(terms.source), canary=self._restore.canary)
+        counts = dict.fromkeys(Action, 0)
+        for step in self._steps(rows, terms.on_conflict):
+            spool.add(digest.add(step))
+            forecast.add(step)
+            counts[step.action] += 1
+        limit = self._restore.four_eyes_above
+        plan = replace(
+            terms,
+            counts=counts,
+            api_calls=forecast.calls(),
+            approvals_required=int(limit is not None and counts[Action.UPDATE] > limit),
+        )
+        return replace(plan, digest=digest.close(plan))
+
+    def _steps(self, rows: Iterator[Selected], on_conflict: OnConflict) -> Iterator[Step]:
+        schemas: dict[tuple[str, str], Schema | None] = {}
+        number = 0
+        while chunk := tuple(islice(rows, _ROWS)):
+            heads = self._store.heads([row.ref for row in chunk])
+            for row in chunk:
+                number += 1
+                key = (row.ref.source, row.ref.object)
+                if key not in schemas:
+                    schemas[key] = self._schema(*key)
+                head = heads.get(row.ref)
+                since = self._since(row, head)
+                yield draft(str(number), row, head, schemas[key], on_conflict, since)
+
+    def _since(self, row: Selected, head: Head | None) -> Mapping[str, Blame]:
+        if not disputed(row, head):
+            return {}
+        return {blame.field: blame for blame in self._store.blame(row.ref)}
+
+    def _rows(self, selection: Selection) -> Iterator[Selected]:
+        match selection:
+            case ByIncident(id_):
+                return self._of_incident(id_)
+            case ByOperation(operation):
+                return select.of_operation(self._store.members(operation))
+            case ByUndo(plan):
+                return self._of_undo(plan)
+            case ByObject():
+                return self._of_object(selection)
+            case ByRecords():
+                return self._of_records(selection)
+
+    def _of_incident(self, id_: str) -> Iterator[Selected]:
+        incident = self._store.incident(id_)
+        operation = incident.operation
+        schema = self._store.schema(operation.source, operation.object)
+        return select.of_incident(
+            self._store.members(operation.id),
+            rule=incident.finding.rule,
+            names=incident.finding.fields,
+            fields={} if schema is None else schema.fields,
+            blank=self._blank,
+        )
+
+    def _of_undo(self, plan: str) -> Iterator[Selected]:
+        if next(self._journal.steps(plan, states=(StepState.SENDING,)), None) is not None:
+            raise PlanUnfit(
+                f"plan {plan} was interrupted while it was applied",
+                hint=f"finish it with `crmtrail apply {plan}`, then undo it",
+            )
+        steps = self._journal.steps(plan, states=(StepState.SETTLED,))
+        rows = select.of_undo(steps, plan)
+        first = next(rows, None)
+        if first is None:
+            raise Mistake(f"plan {plan} has written nothing that could be undone")
+        return _prefixed(first, rows)
+
+    def _of_object(self, selection: ByObject) -> Iterator[Selected]:
+        now = self._past(selection.at)
+        found = self._store.diff(selection.source, selection.object, selection.at, now)
+        return select.of_differences(found, selection.at)
+
+    def _of_records(self, selection: ByRecords) -> Iterator[Selected]:
+        self._past(selection.at)
+        for ref in sorted(set(selection.records)):
+            then = self._store.version(ref, selection.at)
+            now = self._store.version(ref)
+            if now is not None:
+                self._known(ref, selection.fields)
+            yield select.as_of(
+                ref, selection.at, then=then, now=now, names=sorted(set(selection.fields))
+            )
+
+    def _known(self, ref: Ref, names: Iterable[str]) -> None:
+        """Refuse a field that the object does not have now and this record never had."""
+        schema = self._store.schema(ref.source, ref.object)
+        for name in names:
+            known = schema is None or name in schema.fields or self._store.timeline(ref, name)
+            if not known:
+                raise Mistake(
+                    f"{ref.object} has no field {name}",
+                    hint=f"`crmtrail show {ref}` lists the fields of the record",
+                )
+
+    def _past(self, at: datetime) -> datetime:
+        now = self._clock.now()
+        if at > now:
+            raise Mistake(f"{stamp(at)} is in the future: values can only be put back to a past")
+        return now
+
+
+def _one_source(records: Sequence[Ref]) -> str:
+    sources = sorted({ref.source for ref in records})
+    if not sources:
+        raise Mistake("name at least one record to put back")
+    if len(sources) > 1:
+        raise Mistake(
+            f"one plan is for one source, not for {' and '.join(sources)}",
+            hint="make a plan for each source",
+        )
+    return sources[0]
+
+
+def _prefixed(first: Selected, rest: Iterator[Selected]) -> Iterator[Selected]:
+    yield first
+    yield from rest

@@ -1,0 +1,183 @@
+"""Run one sync of one object: the loop over pages, under a lease."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from crmtrail.errors import CrmtrailError, CursorLost
+from crmtrail.model import Gap, Lease, Mode, Page
+from crmtrail.ports import Clock, Connector, Kept, Leases, Notice, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a run ended early, in one line, with the hint and the exit code of the error."""
+
+    message: str
+    hint: str
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one sync of one object did.
+
+    ``state`` is running, done, stopped (asked to), failed, or locked (another runner has it).
+    """
+
+    source: str
+    object: str
+    mode: Mode
+    state: str
+    kept: Kept = field(default_factory=Kept)
+    api_calls: int = 0
+    watermark: datetime | None = None
+    complete_to: datetime | None = None
+    gaps: tuple[Gap, ...] = ()
+    failure: Failure | None = None
+
+
+Progress = Callable[[Run], None]
+
+
+class Runner:
+    """Runs syncs for one holder. The store, like the runner, belongs to one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        leases: Leases,
+        clock: Clock,
+        notice: Notice,
+        *,
+        holder: str,
+        ttl: timedelta,
+    ) -> None:
+        self._store = store
+        self._leases = leases
+        self._clock = clock
+        self._notice = notice
+        self._holder = holder
+        self._ttl = ttl
+
+    def run(
+        self,
+        connector: Connector,
+        object_: str,
+        mode: Mode,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        progress: Progress = lambda _: None,
+    ) -> Run:
+        """Sync one object until it is complete, stopped or failed; errors become the result.
+
+        Whatever happens, every page kept stays kept and the next run goes on after it.
+        """
+        run = Run(connector.source, object_, mode, "running")
+        lease = self._leases.acquire(connector.source, object_, self._holder, self._ttl)
+        if lease is None:
+            return replace(
+                run,
+                state="locked",
+                failure=Failure(
+                    f"another runner is syncing {connector.source}:{object_}",
+                    "wait for it, or stop the `crmtrail serve` that holds it",
+                    11,
+                ),
+            )
+        try:
+            return self._under(lease, connector, run, stopping, progress)
+        finally:
+            self._leases.release(lease)
+
+    def _under(
+        self,
+        lease: Lease,
+        connector: Connector,
+        run: Run,
+        stopping: Callable[[], bool],
+        progress: Progress,
+    ) -> Run:
+        number = self._store.begin(run.source, run.object, run.mode, self._clock.now())
+        before = connector.calls
+
+        def spent(state: Run) -> Run:
+            return replace(state, api_calls=connector.calls - before)
+
+        def tell(state: Run) -> None:
+            nonlocal run
+            run = spent(state)
+            progress(run)
+
+        try:
+            run = spent(self._pages(lease, connector, number, run, stopping, tell))
+        except CrmtrailError as error:
+            failure = Failure(str(error), error.hint, error.exit_code)
+            run = spent(replace(run, state="failed", failure=failure))
+        except BaseException:
+            self._finish(number, replace(spent(run), state="failed"), "the program stopped")
+            raise
+        self._finish(number, run, run.failure.message if run.failure else "")
+        return run
+
+    def _finish(self, number: int, run: Run, detail: str) -> None:
+        self._store.finish(
+            number,
+            state=run.state,
+            at=self._clock.now(),
+            api_calls=run.api_calls,
+            detail=detail,
+        )
+
+    def _pages(
+        self,
+        lease: Lease,
+        connector: Connector,
+        number: int,
+        run: Run,
+        stopping: Callable[[], bool],
+        tell: Progress,
+    ) -> Run:
+        self._store.learn(connector.schema(run.object), self._clock.now())
+        position = self._store.standing(run.source, run.object).cursor
+        cursor = connector.start(run.object, position, run.mode)
+        restarted = False
+        while True:
+            try:
+                page = connector.page(run.object, cursor)
+            except CursorLost:
+                # The vendor forgot our place. Reading everything again is dear but complete;
+                # what is unchanged costs no version.
+                if restarted:
+                    raise
+                restarted = True
+                cursor = connector.start(run.object, None, Mode.FULL)
+                continue
+            lease = self._held(lease)
+            kept = self._store.keep(
+                page, source=run.source, run=number, lease=lease, notice=self._notice
+            )
+            # A crash here repeats nothing: the cursor is stored with the page.
+            run = _after(run, page, kept)
+            tell(run)
+            if page.done:
+                return replace(run, state="done")
+            if stopping():
+                return replace(run, state="stopped")
+            cursor = page.cursor
+
+    def _held(self, lease: Lease) -> Lease:
+        """Renew a lease in its second half. A lost one is refused by the page's transaction."""
+        if lease.expires_at - self._clock.now() > self._ttl / 2:
+            return lease
+        return self._leases.renew(lease, self._ttl) or lease
+
+
+def _after(run: Run, page: Page, kept: Kept) -> Run:
+    return replace(
+        run,
+        kept=run.kept + kept,
+        watermark=page.watermark or run.watermark,
+        complete_to=page.complete_to or run.complete_to,
+        gaps=(*run.gaps, *page.gaps),
+    )

@@ -1,0 +1,140 @@
+"""One batch of what was found, from the stored records to the versions to write. Pure.
+
+Both stores go through `Batch`: they differ in how they remember, not in what they make of a page.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from crmtrail.model import ChangeSet, Op, Operation, Reading, Removal
+from crmtrail.ports import Kept, Noticed
+from snapshot.diff import Draft, Past, Sent, unfold
+
+OPEN_FOR: Final = timedelta(hours=6)
+"""How far an operation may lie from a change set that could still belong to it."""
+
+UNNOTICED: Final = frozenset({Op.BASELINE, Op.RESTORE})
+"""What detection is not asked about: the first sight of old records, and our own restores."""
+
+NEW: Final = frozenset({Op.BASELINE, Op.CREATE})
+GONE: Final = frozenset({Op.DELETE, Op.MERGE})
+
+
+@dataclass(slots=True)
+class Touched:
+    """One record of a batch: as it was stored, as it is now, and the versions in between."""
+
+    before: Past | None
+    past: Past | None
+    drafts: list[Draft] = field(default_factory=list)
+
+    @property
+    def appeared(self) -> bool:
+        """Whether the record was not known before."""
+        return self.before is None and self.past is not None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was found together, by the vendor's id. ``seen`` are steps of ours that showed up."""
+
+    records: dict[str, Touched]
+    seen: dict[tuple[str, int], int] = field(default_factory=dict)
+    read: int = 0
+
+    @classmethod
+    def of(
+        cls,
+        found: Iterable[Reading | Removal],
+        stored: Mapping[str, Past],
+        *,
+        horizon: datetime | None,
+        sent: Mapping[str, Sequence[Sent]],
+    ) -> "Batch":
+        """Unfold everything found, in order."""
+        batch = cls({})
+        for one in found:
+            batch.read += 1
+            id_ = one.ref.id
+            touched = batch.records.get(id_)
+            if touched is None:
+                past = stored.get(id_)
+                touched = batch.records[id_] = Touched(past, past)
+            waiting = [s for s in sent.get(id_, ()) if (s.plan, s.no) not in batch.seen]
+            unfolded = unfold(touched.past, one, horizon=horizon, sent=waiting)
+            touched.past = unfolded.past
+            touched.drafts.extend(unfolded.drafts)
+            batch.seen.update(unfolded.seen)
+        return batch
+
+    def drafts(self) -> Iterator[Draft]:
+        """Yield every version to write, by record in the order of first sight."""
+        for touched in self.records.values():
+            yield from touched.drafts
+
+    def notice(self, look: Callable[[Sequence[ChangeSet]], Noticed]) -> Noticed:
+        """Let detection look, and note in the drafts and records what belongs to what.
+
+        Raises:
+            ValueError: detection did not answer for every change set.
+        """
+        shown = [d.change_set for d in self.drafts() if d.change_set.op not in UNNOTICED]
+        noticed = look(shown) if shown else Noticed()
+        if len(noticed.membership) != len(shown):
+            raise ValueError(
+                f"detection placed {len(noticed.membership)} of {len(shown)} change sets"
+            )
+        membership = iter(noticed.membership)
+        for touched in self.records.values():
+            if touched.drafts and touched.past is not None:
+                self._place(touched, touched.past, membership)
+        return noticed
+
+    @staticmethod
+    def _place(touched: Touched, past: Past, membership: Iterator[str | None]) -> None:
+        previous = touched.before.operation if touched.before else None
+        for no, draft in enumerate(touched.drafts):
+            made = draft.change_set
+            operation = None if made.op in UNNOTICED else next(membership)
+            if operation is not None or made.previous_operation != previous:
+                made = replace(made, operation=operation, previous_operation=previous)
+                touched.drafts[no] = replace(draft, change_set=made)
+            previous = operation
+        if past.operation != previous:
+            touched.past = replace(past, operation=previous)
+
+    def living(self) -> tuple[int, int]:
+        """Return by how many the live and the deleted records grew."""
+        live = dead = 0
+        for touched in self.records.values():
+            for past, step in ((touched.before, -1), (touched.past, 1)):
+                if past is not None:
+                    live += 0 if past.deleted else step
+                    dead += step if past.deleted else 0
+        return live, dead
+
+    def newcomers(self) -> int:
+        """Return how many records were not known before."""
+        return sum(touched.appeared for touched in self.records.values())
+
+    def kept(self, incidents: Iterable[str]) -> Kept:
+        """Return what became of the batch."""
+        ops = [{d.change_set.op for d in touched.drafts} for touched in self.records.values()]
+        return Kept(
+            read=self.read,
+            created=sum(bool(each & NEW) for each in ops),
+            updated=sum(bool(each - NEW - GONE) for each in ops),
+            deleted=sum(bool(each & GONE) for each in ops),
+            changes=sum(len(draft.change_set.changes) for draft in self.drafts()),
+            incidents=tuple(incidents),
+        )
+
+
+def may_grow(operation: Operation, change_sets: Sequence[ChangeSet]) -> bool:
+    """Return whether an operation lies so near that some change set could belong to it."""
+    moments = [change_set.at for change_set in change_sets]
+    return (
+        operation.ended >= min(moments) - OPEN_FOR and operation.started <= max(moments) + OPEN_FOR
+    )

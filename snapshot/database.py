@@ -1,0 +1,140 @@
+"""One SQLite file as SQLAlchemy sees it: which driver, which pragmas, when it locks.
+
+Every transaction of the engine takes the write lock at once (BEGIN IMMEDIATE), so that no
+transaction finds out at its end that it cannot write. `reading` gives one that only reads.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+
+from crmtrail.errors import Mistake, NoStore
+
+try:
+    import pysqlite3.dbapi2 as _bundled
+except ImportError:
+    _bundled = None
+
+DRIVER: Final[ModuleType] = sqlite3 if _bundled is None else _bundled
+"""The bundled SQLite where it installs, else the standard library's."""
+
+WAL_SAFE: Final = (3, 51, 3)
+"""Earlier versions from 3.7.0 on can corrupt a WAL database (the WAL-reset bug)."""
+
+BUSY_MS: Final = 30_000
+
+_READ_ONLY: Final = "crmtrail_read_only"
+
+
+def sqlite_path(url: str) -> Path:
+    """Return the file that a store URL names.
+
+    Raises:
+        Mistake: the URL is none of ours.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise Mistake(
+            "store.url is not a database URL", hint="write sqlite:///crmtrail.db"
+        ) from None
+    if parsed.get_backend_name() in {"postgresql", "postgres"}:
+        raise Mistake(
+            "store.url: PostgreSQL comes with a later release of crmtrail",
+            hint="use sqlite:///crmtrail.db for now",
+        )
+    if parsed.drivername != "sqlite":
+        raise Mistake(
+            f"store.url: {parsed.drivername} is not a kind of store that crmtrail knows",
+            hint="write sqlite:///crmtrail.db",
+        )
+    if not parsed.database or parsed.database == ":memory:" or parsed.query:
+        raise Mistake(
+            "store.url has to name a file and nothing else", hint="write sqlite:///crmtrail.db"
+        )
+    return Path(parsed.database)
+
+
+def connect(path: Path) -> Engine:
+    """Return the engine over one file. Nothing is opened yet."""
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        module=DRIVER,
+        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def sqlite_version() -> str:
+    """Return the version of the SQLite in use."""
+    return str(DRIVER.sqlite_version)
+
+
+def journal_mode() -> str:
+    """Return the journal mode that is safe with the SQLite in use: ``WAL`` or ``TRUNCATE``."""
+    return "WAL" if tuple(DRIVER.sqlite_version_info) >= WAL_SAFE else "TRUNCATE"
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Run one transaction that writes: all of it is kept, or nothing."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Run one transaction that only reads, and sees one state of the store."""
+    with read_only(engine).begin() as connection:
+        yield connection
+
+
+def read_only(engine: Engine) -> Engine:
+    """Return the same engine, whose transactions take no write lock."""
+    return engine.execution_options(**{_READ_ONLY: True})
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite says of an unusable file into one clear line.
+
+    Raises:
+        NoStore: the file is no SQLite database, or cannot be opened.
+    """
+    try:
+        yield
+    except DatabaseError as error:
+        said = str(error.orig)
+        if "locked" in said:
+            raise
+        raise NoStore(
+            f"the store {path} cannot be opened: {said}",
+            hint="check store.url, the folder and its permissions",
+        ) from error
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    """Set what holds for a connection as long as it lives."""
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        cursor.execute(f"PRAGMA journal_mode = {journal_mode()}")
+        for pragma in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute("PRAGMA recursive_triggers = ON")  # REPLACE then fires DELETE triggers
+        cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
+    finally:
+        cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

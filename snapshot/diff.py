@@ -1,0 +1,340 @@
+"""From what is stored and what was read to the versions in between. Pure.
+
+`unfold` takes one record as stored and one `Reading` or `Removal` of it, and returns the
+versions that lead from the one to the other, in order. Three rules run through all of it:
+
+* What is older than what is stored is ignored.
+* A field that the reading does not have keeps its stored token: absent is never blank.
+* Tokens that mean the same are the same; the stored one stays.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final, TypeAlias
+
+from crmtrail.model import (
+    Actor,
+    ActorKind,
+    Change,
+    ChangeSet,
+    Event,
+    Loss,
+    Op,
+    Reading,
+    Removal,
+    Token,
+    Tokens,
+    stamp,
+    token_of,
+    unknown,
+)
+from snapshot.canonical import document_of, same, tokens_of
+
+SLACK: Final = timedelta(seconds=5)
+"""How far the vendor's stamp of our own write may lie before our clock's time of sending it."""
+
+STAMP_ONLY: Final = Actor(ActorKind.SYSTEM, why="the stamp moved without an edit by a user")
+COMPUTED: Final = Actor(ActorKind.SYSTEM, name="computed by the CRM")
+UNNAMED: Final = unknown("the vendor's history does not name it")
+NO_CREATOR: Final = unknown("the vendor does not tell who created it")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A record as stored; ``document`` and ``stamps`` as `snapshot.canonical` writes them.
+
+    ``history_to`` is the newest entry of the vendor's field history already folded in.
+    ``operation`` is that of the newest version.
+    """
+
+    number: int
+    document: str
+    stamps: str
+    modified_at: datetime
+    edited_at: datetime
+    known_at: datetime
+    deleted: bool = False
+    history_to: datetime | None = None
+    operation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A plan step of ours that was sent and that no sync has seen yet. ``no`` counts in a plan."""
+
+    plan: str
+    no: int
+    write: Tokens
+    sent_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One version to store: what changed, and the record's document, stamps and state after it."""
+
+    change_set: ChangeSet
+    document: str
+    stamps: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """The versions to store, and the record after them.
+
+    ``past`` is the very object given where nothing at all is to be stored. ``seen`` gives the
+    version number in which each of our own steps showed up.
+    """
+
+    past: Past | None
+    drafts: tuple[Draft, ...] = ()
+    seen: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+
+_Edit: TypeAlias = tuple[tuple[Change, ...], Actor, datetime]
+"""Changes made together, by whom and when."""
+
+
+def unfold(
+    past: Past | None,
+    found: Reading | Removal,
+    *,
+    horizon: datetime | None,
+    sent: Sequence[Sent] = (),
+) -> Unfolded:
+    """Return the versions that lead from a stored record to what was found.
+
+    Args:
+        past: the record as stored; None where it is not known.
+        found: what the vendor said of it.
+        horizon: everything before this moment was read by an earlier run; a record created
+            later is new, any other first sight is a baseline. None: no run was ever completed.
+        sent: steps of ours for this record whose effect was not seen yet.
+    """
+    if isinstance(found, Removal):
+        return _removed(past, found)
+    if past is None:
+        return _first_sight(found, horizon)
+    if _stale(past, found):
+        return Unfolded(past)
+    return _read(past, found, sent)
+
+
+def _stale(past: Past, found: Reading) -> bool:
+    if found.modified_at < past.modified_at:
+        return True
+    if past.deleted and not found.deleted:
+        return found.read_at <= past.known_at  # it may have been read before it was deleted
+    return found.modified_at == past.modified_at and found.read_at < past.known_at
+
+
+def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
+    created = horizon is not None and found.created_at is not None and found.created_at > horizon
+    if created and found.created_at is not None and not found.deleted:
+        op, at, actor = Op.CREATE, found.created_at, found.creator or NO_CREATOR
+    else:
+        op, at, actor = Op.BASELINE, found.modified_at, found.actor
+    document, stamps = document_of(found.fields), document_of(found.stamps)
+    past = Past(
+        number=1,
+        document=document,
+        stamps=stamps,
+        modified_at=found.modified_at,
+        edited_at=found.edited_at,
+        known_at=found.read_at,
+        deleted=found.deleted,
+        history_to=_newest(None, found.trail),
+    )
+    change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at)
+    return Unfolded(past, (Draft(change_set, document, stamps, found.deleted),))
+
+
+def _removed(past: Past | None, found: Removal) -> Unfolded:
+    if past is None or found.read_at < past.known_at:
+        return Unfolded(past)
+    if past.deleted:
+        return Unfolded(replace(past, known_at=found.read_at))
+    stamps = document_of(tokens_of(past.stamps) | _loss(found))
+    change_set = ChangeSet(
+        found.ref,
+        Op.MERGE if found.loss is Loss.MERGED else Op.DELETE,
+        past.number + 1,
+        (),
+        found.actor,
+        found.at or found.read_at,
+        found.read_at,
+        previous_operation=past.operation,
+    )
+    after = replace(
+        past, number=past.number + 1, stamps=stamps, known_at=found.read_at, deleted=True
+    )
+    return Unfolded(after, (Draft(change_set, past.document, stamps, deleted=True),))
+
+
+def _loss(found: Removal) -> dict[str, Token]:
+    """Return what a removal adds to the stamps of its version."""
+    stamps = {"loss": token_of(found.loss.value)}
+    if found.merged_into is not None:
+        stamps["merged_into"] = token_of(found.merged_into)
+    if found.restorable_until is not None:
+        stamps["restorable_until"] = token_of(stamp(found.restorable_until))
+    return stamps
+
+
+def _read(past: Past, found: Reading, sent: Sequence[Sent]) -> Unfolded:
+    stamps = document_of(found.stamps)
+    after = replace(
+        past,
+        stamps=stamps,
+        modified_at=found.modified_at,
+        edited_at=found.edited_at,
+        known_at=max(found.read_at, past.known_at),
+        deleted=found.deleted,
+        history_to=_newest(past.history_to, found.trail),
+    )
+    edits: list[_Edit] = []
+    tokens: dict[str, Token] = {}
+    if found.trail or document_of(found.fields) != past.document:
+        tokens = tokens_of(past.document)
+        edits = _by_trail(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
+    versions, seen = _ops(edits, past, found, sent)
+    drafts = []
+    document = past.document
+    for offset, (op, changes, actor, at, plan) in enumerate(versions, start=1):
+        if changes:
+            tokens.update((c.field, c.new) for c in changes if c.new is not None)
+            document = document_of(tokens)
+        change_set = ChangeSet(
+            found.ref,
+            op,
+            past.number + offset,
+            changes,
+            actor,
+            at,
+            found.read_at,
+            previous_operation=past.operation if offset == 1 else None,
+            transaction=plan,
+        )
+        gone = found.deleted if offset == len(versions) else past.deleted
+        drafts.append(Draft(change_set, document, stamps, gone))
+    after = replace(after, number=past.number + len(drafts), document=document)
+    return Unfolded(after, tuple(drafts), seen)
+
+
+def _changes(tokens: Tokens, to: Iterable[tuple[str, Token]]) -> tuple[Change, ...]:
+    """Return how fields have to change, sorted by field."""
+    differing = [(name, token) for name, token in to if tokens.get(name) != token]
+    return tuple(
+        Change(name, tokens.get(name), token)
+        for name, token in sorted(differing)
+        if not same(tokens.get(name), token)
+    )
+
+
+def _by_stamps(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
+    """Without the vendor's history: one change set, ascribed by which stamp moved."""
+    changes = _changes(tokens, found.fields.items())
+    return [(changes, *_author(past, found))] if changes else []
+
+
+def _author(past: Past, found: Reading) -> tuple[Actor, datetime]:
+    if found.edited_at != past.edited_at:
+        return found.actor, found.edited_at
+    if found.modified_at != past.modified_at:
+        return STAMP_ONLY, found.modified_at
+    return COMPUTED, found.read_at
+
+
+def _by_trail(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
+    """With the vendor's history: one change set for each (time, actor), then the remainder."""
+    since = max(past.modified_at, past.history_to or past.modified_at)
+    running = dict(tokens)
+    edits: list[_Edit] = []
+    for (at, actor), events in groupby(_events(since, tokens, found), key=_group):
+        changes = _changes(running, {event.field: event.token for event in events}.items())
+        if changes:
+            edits.append((changes, actor, at))
+            running.update((c.field, c.new) for c in changes if c.new is not None)
+    rest = _changes(running, found.fields.items())
+    if rest:
+        edits.append((rest, UNNAMED, found.modified_at))
+    return edits
+
+
+def _events(since: datetime, tokens: Tokens, found: Reading) -> list[Event]:
+    """Return the events to replay, in time order; those of one time and actor together."""
+    known = [event for event in found.trail if event.field in found.fields]
+    chosen = [event for event in known if event.at > since]
+    told = {event.field for event in chosen}
+    late: dict[str, Event] = {}
+    for event in known:
+        newest = late.get(event.field)
+        if event.field not in told and (newest is None or event.at >= newest.at):
+            late[event.field] = event
+    for name, event in late.items():
+        now = found.fields[name]
+        if same(event.token, now) and not same(tokens.get(name), now):
+            chosen.append(event)
+    return sorted(chosen, key=_place)
+
+
+def _group(event: Event) -> tuple[datetime, Actor]:
+    return event.at, event.actor
+
+
+def _place(event: Event) -> tuple[datetime, str, str, str]:
+    actor = event.actor
+    return event.at, actor.kind, actor.id or "", f"{actor.name}\n{actor.via}\n{actor.why}"
+
+
+def _newest(history_to: datetime | None, trail: Iterable[Event]) -> datetime | None:
+    moments = [event.at for event in trail]
+    if history_to is not None:
+        moments.append(history_to)
+    return max(moments, default=None)
+
+
+_Version: TypeAlias = tuple[Op, tuple[Change, ...], Actor, datetime, str | None]
+
+
+def _ops(
+    edits: Sequence[_Edit], past: Past, found: Reading, sent: Sequence[Sent]
+) -> tuple[list[_Version], Mapping[tuple[str, int], int]]:
+    """Name what each edit did, set our own restores apart, and add what is no edit."""
+    versions: list[_Version] = []
+    seen: dict[tuple[str, int], int] = {}
+    for changes, actor, at in edits:
+        ours, rest = _set_apart(changes, at, sent)
+        if rest:
+            versions.append((Op.UPDATE, rest, actor, at, None))
+        for step, restored in ours:
+            versions.append((Op.RESTORE, restored, actor, at, step.plan))
+            seen[step.plan, step.no] = past.number + len(versions)
+    if past.deleted and not found.deleted:
+        if versions and versions[-1][0] is Op.UPDATE:
+            versions[-1] = (Op.UNDELETE, *versions[-1][1:])
+        else:
+            versions.append((Op.UNDELETE, (), *_author(past, found), None))
+    if found.deleted and not past.deleted:
+        versions.append((Op.DELETE, (), *_author(past, found), None))
+    return versions, seen
+
+
+def _set_apart(
+    changes: tuple[Change, ...], at: datetime, sent: Sequence[Sent]
+) -> tuple[list[tuple[Sent, tuple[Change, ...]]], tuple[Change, ...]]:
+    """Return what each of our steps wrote, and the changes that none of them explains."""
+    ours = []
+    for step in sent:
+        restored = tuple(change for change in changes if _is_ours(change, at, step))
+        if restored:
+            changes = tuple(change for change in changes if change not in restored)
+            ours.append((step, restored))
+    return ours, changes
+
+
+def _is_ours(change: Change, at: datetime, step: Sent) -> bool:
+    wanted = step.write.get(change.field)
+    return wanted is not None and at >= step.sent_at - SLACK and same(change.new, wanted)

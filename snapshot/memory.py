@@ -1,0 +1,325 @@
+"""The store in memory: the port's second implementation, for tests and rehearsals.
+
+It keeps every state of every record in full and answers by walking through them. What a page
+means (`snapshot.diff`, `snapshot.absorbing`) is the same code; how it is remembered is not.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from crmtrail.errors import LeaseLost, Mistake, Unfound
+from crmtrail.model import (
+    ChangeSet,
+    Gap,
+    Incident,
+    IncidentState,
+    Lease,
+    Mode,
+    Operation,
+    Page,
+    Reading,
+    Ref,
+    Removal,
+    Schema,
+    stamp,
+    utc,
+)
+from crmtrail.ports import (
+    Clock,
+    Kept,
+    Notice,
+    Noticed,
+    Scene,
+    Standing,
+)
+from snapshot.absorbing import Batch, may_grow
+from snapshot.diff import Sent
+from snapshot.incidents import incident_id, opened, seen_again
+from snapshot.memory_history import MemoryHistory
+from snapshot.memory_leases import MemoryLeases
+
+Awaited: TypeAlias = Callable[[Sequence[Ref]], Mapping[Ref, Sequence[Sent]]]
+"""Tells which of our own steps were sent for some records."""
+
+
+@dataclass(slots=True)
+class _Run:
+    object: tuple[str, str]
+    mode: Mode
+    started: datetime
+    state: str = "running"
+    finished: datetime | None = None
+    kept: Kept = field(default_factory=Kept)
+
+
+@dataclass(slots=True)
+class _Object:
+    """One object of one source."""
+
+    cursor: str | None = None
+    watermark: datetime | None = None
+    complete_to: datetime | None = None
+    expected: int | None = None
+    fence: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+    schema: Schema | None = None
+
+
+def _nothing_sent(_refs: Sequence[Ref]) -> Mapping[Ref, Sequence[Sent]]:
+    return {}
+
+
+class MemoryStore(MemoryHistory):
+    """`crmtrail.ports.Store` in memory. It forgets with the process.
+
+    ``seen`` tells, of our own steps by plan and number, in which version each showed up.
+
+    Args:
+        clock: where the time comes from.
+        leases: whose fences a page is checked against.
+        awaited: our own steps that were sent for some records.
+    """
+
+    def __init__(
+        self, clock: Clock, leases: MemoryLeases, awaited: Awaited = _nothing_sent
+    ) -> None:
+        super().__init__()
+        self._clock = clock
+        self._leases = leases
+        self._awaited = awaited
+        self.seen: dict[tuple[str, int], int] = {}
+        self._objects: dict[tuple[str, str], _Object] = {}
+        self._runs: list[_Run] = []
+        self._operations: dict[str, Operation] = {}
+        self._incidents: dict[str, Incident] = {}
+
+    # --- a run -------------------------------------------------------------------------------
+
+    def begin(self, source: str, object_: str, mode: Mode, at: datetime) -> int:
+        """Open a sync run and return its number."""
+        self._object(source, object_)
+        self._runs.append(_Run((source, object_), mode, utc(at)))
+        return len(self._runs)
+
+    def learn(self, schema: Schema, at: datetime) -> bool:
+        """Keep a schema; return whether it differs from the one before (or is the first)."""
+        del at
+        where = self._object(schema.source, schema.object)
+        differs = where.schema != schema
+        where.schema = schema
+        return differs
+
+    def keep(self, page: Page, *, source: str, run: int, lease: Lease, notice: Notice) -> Kept:
+        """Store one page, or nothing of it.
+
+        Raises:
+            LeaseLost: the fence is not the newest; nothing was stored.
+        """
+        key = (source, page.object)
+        where = self._object(*key)
+        if not 0 < run <= len(self._runs) or self._runs[run - 1].object != key:
+            raise Unfound(f"there is no run {run} of this object")
+        if (lease.source, lease.object) != key or not (
+            where.fence <= lease.fence == self._leases.fence(*key)
+        ):
+            raise LeaseLost(
+                f"another runner took over {source}:{page.object}; nothing of this page was kept"
+            )
+        kept = self._absorb(key, (*page.readings, *page.removals), notice)
+        where.fence = lease.fence
+        where.cursor = page.cursor
+        where.watermark = page.watermark or where.watermark
+        where.complete_to = page.complete_to or where.complete_to
+        where.expected = where.expected if page.expected is None else page.expected
+        where.gaps.extend(gap for gap in page.gaps if gap not in where.gaps)
+        self._runs[run - 1].kept += kept
+        return kept
+
+    def absorb(
+        self,
+        source: str,
+        object_: str,
+        found: Sequence[Reading | Removal],
+        *,
+        notice: Notice,
+    ) -> Kept:
+        """Store readings taken outside a run (preflight, read-back); moves no cursor."""
+        self._object(source, object_)
+        return self._absorb((source, object_), found, notice)
+
+    def finish(
+        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+    ) -> None:
+        """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
+        del detail
+        if state not in {"done", "failed", "stopped", "locked"}:
+            raise Mistake(f"a run does not end {state}")
+        if not 0 < run <= len(self._runs) or self._runs[run - 1].finished is not None:
+            raise Unfound(f"there is no open run {run}")
+        closed = self._runs[run - 1]
+        closed.state, closed.finished = state, utc(at)
+        entry = {
+            "run": run,
+            "source": closed.object[0],
+            "object": closed.object[1],
+            "mode": closed.mode.value,
+            "state": state,
+            "started": stamp(closed.started),
+            "api_calls": api_calls,
+            "read": closed.kept.read,
+            "created": closed.kept.created,
+            "updated": closed.kept.updated,
+            "deleted": closed.kept.deleted,
+            "changes": closed.kept.changes,
+        }
+        self.seal("run", entry, at)
+
+    def _object(self, source: str, object_: str) -> _Object:
+        return self._objects.setdefault((source, object_), _Object())
+
+    def _absorb(
+        self, key: tuple[str, str], found: Sequence[Reading | Removal], notice: Notice
+    ) -> Kept:
+        refs = list(dict.fromkeys(one.ref for one in found))
+        stored = {ref.id: self._records[ref].past for ref in refs if ref in self._records}
+        sent = {
+            ref.id: [step for step in steps if (step.plan, step.no) not in self.seen]
+            for ref, steps in self._awaited(refs).items()
+        }
+        batch = Batch.of(found, stored, horizon=self._object(*key).complete_to, sent=sent)
+
+        def look(change_sets: Sequence[ChangeSet]) -> Noticed:
+            return notice(change_sets, self._scene(key, change_sets, batch.newcomers()))
+
+        noticed = batch.notice(look)
+        self._operations.update((each.id, each) for each in noticed.operations)
+        incidents = list(self._note(noticed))
+        self._write(key, batch)
+        return batch.kept(incidents)
+
+    def _scene(
+        self, key: tuple[str, str], change_sets: Sequence[ChangeSet], newcomers: int
+    ) -> Scene:
+        source, object_ = key
+        near = [
+            each
+            for each in self._operations.values()
+            if (each.source, each.object) == key and may_grow(each, change_sets)
+        ]
+        return Scene(
+            source=source,
+            object=object_,
+            schema=self._objects[key].schema,
+            population=self.standing(source, object_).records + newcomers,
+            operations=sorted(near, key=lambda each: (each.started, each.id)),
+        )
+
+    def _note(self, noticed: Noticed) -> Iterator[str]:
+        now = self._clock.now()
+        by_key = {(i.finding.rule, i.finding.operation): i for i in self._incidents.values()}
+        for finding in noticed.findings:
+            before = by_key.get((finding.rule, finding.operation))
+            if before is None:
+                id_ = incident_id(finding.rule, finding.operation, self._incidents.__contains__)
+                after = opened(id_, finding, self._operations[finding.operation], now)
+            else:
+                after = seen_again(before, finding, now)
+            if after is not before:
+                self._incidents[after.id] = after
+                yield after.id
+
+    def _write(self, key: tuple[str, str], batch: Batch) -> None:
+        for id_, touched in batch.records.items():
+            if touched.past is not None:
+                self.remember(Ref(*key, id_), touched.past, touched.drafts)
+        self.seen.update(batch.seen)
+
+    # --- what is known -----------------------------------------------------------------------
+
+    def standing(self, source: str, object_: str) -> Standing:
+        """Return where an object stands; zeros where nothing was ever stored."""
+        where = self._objects.get((source, object_), _Object())
+        records = [
+            r for ref, r in self._records.items() if (ref.source, ref.object) == (source, object_)
+        ]
+        runs = [run for run in self._runs if run.object == (source, object_)]
+        closed = [run.finished for run in runs if run.finished is not None]
+        deleted = sum(record.past.deleted for record in records)
+        return Standing(
+            source=source,
+            object=object_,
+            records=len(records) - deleted,
+            deleted=deleted,
+            versions=sum(len(record.drafts) for record in records),
+            cursor=where.cursor,
+            watermark=where.watermark,
+            complete_to=where.complete_to,
+            expected=where.expected,
+            last_run=runs[-1].state if runs else None,
+            last_finished=closed[-1] if closed else None,
+            gaps=tuple(where.gaps),
+        )
+
+    def standings(self) -> Sequence[Standing]:
+        """Return every (source, object) ever synced."""
+        return [self.standing(*key) for key in sorted(self._objects)]
+
+    def schema(self, source: str, object_: str) -> Schema | None:
+        """Return the newest schema kept."""
+        return self._objects.get((source, object_), _Object()).schema
+
+    # --- noticed -----------------------------------------------------------------------------
+
+    def operations(
+        self, *, source: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Operation]:
+        """Return operations, newest first."""
+        found = [
+            each
+            for each in self._operations.values()
+            if source in {None, each.source} and (since is None or each.started >= since)
+        ]
+        found.sort(key=lambda each: each.id)
+        return sorted(found, key=lambda each: each.started, reverse=True)[:limit]
+
+    def operation(self, id_: str) -> Operation:
+        """Return one operation."""
+        if id_ not in self._operations:
+            raise Unfound(f"there is no operation {id_}", hint="crmtrail operations lists them")
+        return self._operations[id_]
+
+    def members(self, operation: str) -> Iterator[ChangeSet]:
+        """Stream an operation's change sets: records as first stored, versions in order."""
+        self.operation(operation)
+        return (
+            draft.change_set
+            for record in self._records.values()
+            for draft in record.drafts
+            if draft.change_set.operation == operation
+        )
+
+    def incidents(self, states: Sequence[IncidentState] = ()) -> Sequence[Incident]:
+        """Return incidents of the given states (none given: all), newest first."""
+        found = [self.incident(id_) for id_ in sorted(self._incidents)]
+        wanted = [each for each in found if not states or each.state in states]
+        return sorted(wanted, key=lambda each: each.opened_at, reverse=True)
+
+    def incident(self, id_: str) -> Incident:
+        """Return one incident."""
+        if id_ not in self._incidents:
+            raise Unfound(f"there is no incident {id_}", hint="crmtrail incidents lists them")
+        found = self._incidents[id_]
+        return replace(found, operation=self._operations[found.finding.operation])
+
+    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
+        """Move an incident to a state and seal that; one already there is left alone."""
+        before = self.incident(incident)
+        if before.state is not state:
+            self._incidents[incident] = replace(before, state=state)
+            entry = {"incident": incident, "from": before.state.value, "to": state.value}
+            self.seal("incident", entry, at)
+
+    def close(self) -> None:
+        """Close the store."""

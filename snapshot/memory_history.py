@@ -1,0 +1,205 @@
+"""What is known of records, in memory: every state in full, answered by walking through them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from crmtrail.model import ChangeSet, Checkpoint, Ref, Version, utc
+from crmtrail.ports import Blame, Difference, Entry, Head, Query, Verification
+from snapshot.asof import Dated, Mark, blamed, compared, mark_at, touches
+from snapshot.canonical import digest_of, document_of, tokens_of
+from snapshot.diff import Draft, Past
+from snapshot.entries import action_entry, version_entry
+from snapshot.ledger import EMPTY_ROOT, leaf_hash, node_hash
+from snapshot.logpage import actor_matches, checked, page_of, shown
+from snapshot.times import micros
+
+
+@dataclass(slots=True)
+class _Record:
+    past: Past
+    drafts: list[Draft] = field(default_factory=list)
+    leaves: list[int] = field(default_factory=list)
+
+    def marks(self) -> list[Mark]:
+        made = [(draft.change_set, draft.deleted) for draft in self.drafts]
+        return [Mark(each.number, each.op, micros(each.at), gone) for each, gone in made]
+
+    def changes(self) -> list[Dated]:
+        return [
+            Dated(micros(draft.change_set.at), change.field, change.old, change.new)
+            for draft in reversed(self.drafts)
+            for change in draft.change_set.changes
+        ]
+
+    def fields_at(self, moment: int) -> dict[str, str]:
+        """Return the fields at a time, walking forward from the first version."""
+        fields = tokens_of(self.drafts[0].document)
+        for draft in self.drafts:
+            if micros(draft.change_set.at) <= moment:
+                for change in draft.change_set.changes:
+                    if change.new is not None:
+                        fields[change.field] = change.new
+        return fields
+
+
+class MemoryHistory:
+    """The reading side of the store in memory, and its ledger."""
+
+    def __init__(self) -> None:
+        self._records: dict[Ref, _Record] = {}
+        self._entries: list[bytes] = []
+
+    def remember(self, ref: Ref, past: Past, drafts: Sequence[Draft]) -> None:
+        """Keep a record as it is now, and the versions that led there."""
+        record = self._records.setdefault(ref, _Record(past))
+        record.past = past
+        for draft in drafts:
+            record.drafts.append(draft)
+            record.leaves.append(len(self._entries))
+            self._entries.append(_entry(draft))
+
+    def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
+        """Return the newest stored state of each record that is known."""
+        known = {ref: self._records[ref].past for ref in refs if ref in self._records}
+        return {
+            ref: Head(ref, past.number, tokens_of(past.document), past.deleted, past.known_at)
+            for ref, past in known.items()
+        }
+
+    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known."""
+        record = self._records.get(ref)
+        if record is None:
+            return None
+        marks = record.marks()
+        moment = max(mark.at for mark in marks) if at is None else micros(utc(at))
+        mark = mark_at(marks, moment)
+        if mark is None:
+            return None
+        made = record.drafts[mark.number - 1].change_set
+        fields = record.fields_at(moment)
+        digest = digest_of(document_of(fields)).hex()
+        return Version(
+            ref,
+            made.number,
+            made.op,
+            fields,
+            made.at,
+            made.known_at,
+            made.actor,
+            mark.deleted,
+            digest,
+        )
+
+    def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
+        """Return a record's versions, oldest first, of those that touched a field."""
+        record = self._records.get(ref)
+        made = [] if record is None else [draft.change_set for draft in record.drafts]
+        return [each for each in made if field_name is None or touches(each, field_name)]
+
+    def blame(self, ref: Ref) -> Sequence[Blame]:
+        """Return who set each current field value, sorted by field name."""
+        record = self._records.get(ref)
+        if record is None:
+            return []
+        setters = {}
+        first = record.drafts[0].change_set
+        for draft in record.drafts:
+            setters.update({change.field: draft.change_set for change in draft.change_set.changes})
+        return [
+            blamed(name, token, setters.get(name, first))
+            for name, token in sorted(tokens_of(record.past.document).items())
+        ]
+
+    def log(
+        self, query: Query, *, limit: int, cursor: str | None = None
+    ) -> tuple[Sequence[Entry], str | None]:
+        """Return log entries, newest known first, and the cursor of the next page, if any."""
+        place = checked(limit, cursor)
+        versions = [
+            (leaf, draft.change_set)
+            for record in self._records.values()
+            for leaf, draft in zip(record.leaves, record.drafts, strict=True)
+            if (place is None or leaf <= place.version) and _asked_for(draft.change_set, query)
+        ]
+        newest_first = sorted(versions, key=lambda each: each[0], reverse=True)
+        return page_of(iter(newest_first), query, place, limit)
+
+    def diff(
+        self, source: str, object_: str, since: datetime, until: datetime
+    ) -> Iterator[Difference]:
+        """Stream how the records of an object differ between two valid times, by record."""
+        for ref in sorted(self._records):
+            if (ref.source, ref.object) == (source, object_):
+                found = self.difference(ref, since, until)
+                if found is not None:
+                    yield found
+
+    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+        """Return how one record differs between two valid times; None where it does not."""
+        record = self._records.get(ref)
+        if record is None:
+            return None
+        start, end = micros(utc(since)), micros(utc(until))
+        return compared(ref, record.marks(), record.changes(), start, end)
+
+    # --- the ledger --------------------------------------------------------------------------
+
+    def seal(self, kind: str, entry: Mapping[str, Any], at: datetime) -> int:
+        """Append an action of crmtrail itself to the ledger and return its leaf index."""
+        self._entries.append(action_entry(kind, entry, at))
+        return len(self._entries) - 1
+
+    def checkpoint(self, at: datetime) -> Checkpoint:
+        """Return the tree head."""
+        return Checkpoint(len(self._entries), _root(self._entries).hex(), utc(at))
+
+    def verify(self) -> Verification:
+        """Recompute the data under the ledger."""
+        size, root = len(self._entries), _root(self._entries).hex()
+        for ref, record in self._records.items():
+            for leaf, draft in zip(record.leaves, record.drafts, strict=True):
+                if _entry(draft) != self._entries[leaf]:
+                    bad = {
+                        "kind": "version",
+                        "index": leaf,
+                        "record": str(ref),
+                        "why": "the version is not what was sealed",
+                    }
+                    return Verification(False, size, root, leaf, bad)
+        return Verification(True, size, root, size + len(self._records))
+
+
+def _entry(draft: Draft) -> bytes:
+    digest = digest_of(draft.document)
+    return version_entry(
+        draft.change_set, digest=digest, stamps=draft.stamps, deleted=draft.deleted
+    )
+
+
+def _root(entries: Sequence[bytes]) -> bytes:
+    """Return the root as RFC 6962, section 2.1, defines it."""
+    if not entries:
+        return EMPTY_ROOT
+    if len(entries) == 1:
+        return leaf_hash(entries[0])
+    split = 1 << ((len(entries) - 1).bit_length() - 1)
+    return node_hash(_root(entries[:split]), _root(entries[split:]))
+
+
+def _asked_for(made: ChangeSet, query: Query) -> bool:
+    named = actor_matches(query)
+    return (
+        query.source in {None, made.ref.source}
+        and query.object in {None, made.ref.object}
+        and query.record in {None, made.ref}
+        and (query.field is None or any(c.field == query.field for c in made.changes))
+        and named(made.actor.id, made.actor.name, made.actor.via)
+        and shown(made, query)
+        and query.op in {None, made.op}
+        and query.operation in {None, made.operation}
+        and (query.since is None or made.at >= query.since)
+        and (query.until is None or made.at < query.until)
+    )

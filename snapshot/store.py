@@ -1,0 +1,275 @@
+"""The store on SQL: runs, pages, and the front of everything that can be asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from crmtrail.errors import LeaseLost
+from crmtrail.model import (
+    ChangeSet,
+    Checkpoint,
+    Incident,
+    IncidentState,
+    Lease,
+    Mode,
+    Operation,
+    Page,
+    Reading,
+    Ref,
+    Removal,
+    Schema,
+    Version,
+    utc,
+)
+from crmtrail.ports import (
+    Blame,
+    Clock,
+    Difference,
+    Entry,
+    Head,
+    Kept,
+    Notice,
+    Query,
+    Standing,
+    Verification,
+)
+from snapshot import compare, history, leaves, logbook, noticed, runs, schemas
+from snapshot.database import reading, writing
+from snapshot.keeping import Place, absorb_found
+from snapshot.names import object_id
+from snapshot.times import at_micros, micros
+from snapshot.verify import verify
+
+
+class SqlStore:
+    """`crmtrail.ports.Store` over one SQLite file.
+
+    ``engine`` is for the restore journal and the leases, which live in the same file; a
+    transaction of it (``snapshot.database.writing``) holds the write lock from its start.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.engine = engine
+        self._clock = clock
+
+    # --- a run -------------------------------------------------------------------------------
+
+    def begin(self, source: str, object_: str, mode: Mode, at: datetime) -> int:
+        """Open a sync run and return its number."""
+        with writing(self.engine) as connection:
+            return runs.begin(connection, object_id(connection, source, object_), mode, at)
+
+    def learn(self, schema: Schema, at: datetime) -> bool:
+        """Keep a schema; return whether it differs from the one before (or is the first)."""
+        with writing(self.engine) as connection:
+            return schemas.learn(connection, schema, at)
+
+    def keep(self, page: Page, *, source: str, run: int, lease: Lease, notice: Notice) -> Kept:
+        """Store one page in one transaction: versions, changes, findings, leaves, the cursor.
+
+        A crash before the commit leaves the cursor where it was, and the page is read again.
+
+        Raises:
+            LeaseLost: the fence is not the newest; nothing was stored.
+        """
+        with writing(self.engine) as connection:
+            place = _place(connection, source, page.object, run)
+            _advance(connection, place, page, lease)
+            kept = absorb_found(
+                connection,
+                place,
+                (*page.readings, *page.removals),
+                notice=notice,
+                now=self._clock.now(),
+            )
+            runs.keep_gaps(connection, place.object_id, run, page.gaps)
+            runs.count(connection, run, kept)
+        return kept
+
+    def absorb(
+        self,
+        source: str,
+        object_: str,
+        found: Sequence[Reading | Removal],
+        *,
+        notice: Notice,
+    ) -> Kept:
+        """Store readings taken outside a run (preflight, read-back); moves no cursor."""
+        with writing(self.engine) as connection:
+            place = _place(connection, source, object_, None)
+            return absorb_found(connection, place, found, notice=notice, now=self._clock.now())
+
+    def finish(
+        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+    ) -> None:
+        """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
+        with writing(self.engine) as connection:
+            entry = runs.finish(connection, run, state=state, at=at, calls=api_calls, detail=detail)
+            leaves.seal(connection, "run", entry, at)
+
+    # --- what is known -----------------------------------------------------------------------
+
+    def standing(self, source: str, object_: str) -> Standing:
+        """Return where an object stands; zeros where nothing was ever stored."""
+        with reading(self.engine) as connection:
+            return runs.standing(connection, source, object_)
+
+    def standings(self) -> Sequence[Standing]:
+        """Return every (source, object) ever synced."""
+        with reading(self.engine) as connection:
+            return runs.standings(connection)
+
+    def schema(self, source: str, object_: str) -> Schema | None:
+        """Return the newest schema kept."""
+        with reading(self.engine) as connection:
+            return schemas.schema_of(connection, source, object_)
+
+    def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
+        """Return the newest stored state of each record that is known."""
+        with reading(self.engine) as connection:
+            return history.heads(connection, refs)
+
+    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known."""
+        with reading(self.engine) as connection:
+            return history.version(connection, ref, at)
+
+    def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
+        """Return a record's versions, oldest first, of those that touched a field."""
+        with reading(self.engine) as connection:
+            return history.timeline(connection, ref, field_name)
+
+    def blame(self, ref: Ref) -> Sequence[Blame]:
+        """Return who set each current field value, sorted by field name."""
+        with reading(self.engine) as connection:
+            return history.blame(connection, ref)
+
+    def log(
+        self, query: Query, *, limit: int, cursor: str | None = None
+    ) -> tuple[Sequence[Entry], str | None]:
+        """Return log entries, newest known first, and the cursor of the next page, if any.
+
+        Raises:
+            Mistake: the cursor is none of ours, or the limit is below 1.
+        """
+        with reading(self.engine) as connection:
+            return logbook.log(connection, query, limit=limit, cursor=cursor)
+
+    def diff(
+        self, source: str, object_: str, since: datetime, until: datetime
+    ) -> Iterator[Difference]:
+        """Stream how the records of an object differ between two valid times, by record."""
+        return compare.diff(self.engine, source, object_, since, until)
+
+    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+        """Return how one record differs between two valid times; None where it does not."""
+        with reading(self.engine) as connection:
+            return compare.difference(connection, ref, since, until)
+
+    # --- noticed -----------------------------------------------------------------------------
+
+    def operations(
+        self, *, source: str | None = None, since: datetime | None = None, limit: int = 100
+    ) -> Sequence[Operation]:
+        """Return operations, newest first."""
+        with reading(self.engine) as connection:
+            return noticed.operations_of(connection, source=source, since=since, limit=limit)
+
+    def operation(self, id_: str) -> Operation:
+        """Return one operation.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        with reading(self.engine) as connection:
+            return noticed.operation_of(connection, id_)
+
+    def members(self, operation: str) -> Iterator[ChangeSet]:
+        """Stream an operation's change sets, ordered by record and version."""
+        return history.members(self.engine, operation)
+
+    def incidents(self, states: Sequence[IncidentState] = ()) -> Sequence[Incident]:
+        """Return incidents of the given states (none given: all), newest first."""
+        with reading(self.engine) as connection:
+            return noticed.incidents_of(connection, states)
+
+    def incident(self, id_: str) -> Incident:
+        """Return one incident.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        with reading(self.engine) as connection:
+            return noticed.incident_of(connection, id_)
+
+    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
+        """Move an incident to a state and seal that; one already there is left alone.
+
+        Raises:
+            Unfound: there is none of this id.
+        """
+        with writing(self.engine) as connection:
+            before = noticed.incident_of(connection, incident).state
+            if before is not state:
+                noticed.move_incident(connection, incident, state)
+                entry = {"incident": incident, "from": before.value, "to": state.value}
+                leaves.seal(connection, "incident", entry, at)
+
+    # --- the ledger --------------------------------------------------------------------------
+
+    def seal(self, kind: str, entry: Mapping[str, Any], at: datetime) -> int:
+        """Append an action of crmtrail itself to the ledger and return its leaf index."""
+        with writing(self.engine) as connection:
+            return leaves.seal(connection, kind, entry, at)
+
+    def checkpoint(self, at: datetime) -> Checkpoint:
+        """Return the tree head."""
+        with reading(self.engine) as connection:
+            size = leaves.size_of(connection)
+            return Checkpoint(size, leaves.frontier_of(connection, size).root().hex(), utc(at))
+
+    def verify(self) -> Verification:
+        """Recompute every leaf, the root and the data under them."""
+        return verify(self.engine)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.engine.dispose()
+
+
+def _place(connection: Connection, source: str, object_: str, run: int | None) -> Place:
+    object_row = object_id(connection, source, object_)
+    horizon, live = connection.exec_driver_sql(
+        "SELECT complete_to, live FROM position WHERE object_id = ?", (object_row,)
+    ).one()
+    if run is not None:
+        runs.check(connection, run, object_row)
+    return Place(object_row, source, object_, run, at_micros(horizon), live)
+
+
+def _advance(connection: Connection, place: Place, page: Page, lease: Lease) -> None:
+    """Move the position under the fence, before anything else of the page is written."""
+    moved = connection.exec_driver_sql(
+        "UPDATE position SET cursor = ?, watermark = coalesce(?, watermark),"
+        " complete_to = coalesce(?, complete_to), expected = coalesce(?, expected), fence = ?"
+        " WHERE object_id = ? AND fence <= ? AND EXISTS (SELECT 1 FROM lease AS l"
+        " WHERE l.source = ? AND l.object = ? AND l.fence = ?)",
+        (
+            page.cursor,
+            micros(page.watermark),
+            micros(page.complete_to),
+            page.expected,
+            lease.fence,
+            place.object_id,
+            lease.fence,
+            place.source,
+            place.object,
+            lease.fence,
+        ),
+    )
+    if moved.rowcount != 1 or (lease.source, lease.object) != (place.source, place.object):
+        raise LeaseLost(
+            f"another runner took over {place.source}:{place.object}; nothing of this page was kept"
+        )

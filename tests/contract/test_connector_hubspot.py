@@ -1,0 +1,15 @@
+"""The HubSpot connector keeps the contract of the port, in both generations of the API."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.connector_rig import Rig
+from support.connector_suite import ConnectorSuite
+from support.hubspot_rig import hubspot_rig
+
+
+class TestHubSpot(ConnectorSuite):
+    @pytest.fixture(params=["v3", "2026-03"])
+    def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
+        with hubspot_rig(request.param) as rig:
+            yield rig

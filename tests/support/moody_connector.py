@@ -1,0 +1,80 @@
+"""A connector in memory that is in the mood it is told to be in, and counts what is asked."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from crmtrail.errors import CrmtrailError
+from crmtrail.model import (
+    Answer,
+    Identity,
+    Mode,
+    Page,
+    Reading,
+    Removal,
+    Schema,
+    Usage,
+    Verdict,
+    Write,
+)
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class MoodyConnector:
+    """Each request raises the next of ``moods``, if any is left, and costs ``price`` calls."""
+
+    source = "sf"
+    read_batch = 7
+    write_batch = 3
+
+    def __init__(self, *moods: CrmtrailError | None, price: int = 1) -> None:
+        self.moods = list(moods)
+        self.price = price
+        self.asked: list[str] = []
+        self.written: list[Write] = []
+        self.told = Usage()
+        self.calls = 0
+        self.closed = False
+
+    def identity(self) -> Identity:
+        self._ask("identity")
+        return Identity("org", "ada")
+
+    def objects(self) -> Sequence[str]:
+        self._ask("objects")
+        return ["Account"]
+
+    def schema(self, object_: str) -> Schema:
+        self._ask("schema")
+        return Schema(self.source, object_, {})
+
+    def start(self, object_: str, position: str | None, mode: Mode) -> str:
+        return f"{position}/{mode}"
+
+    def page(self, object_: str, cursor: str) -> Page:
+        self._ask("page")
+        return Page(object_, cursor, done=True, watermark=NOON)
+
+    def read(
+        self, object_: str, ids: Sequence[str], *, trail: bool = False
+    ) -> Mapping[str, Reading | Removal]:
+        self._ask("read with trail" if trail else "read")
+        return {}
+
+    def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        self._ask("write")
+        self.written += writes
+        return [Answer(write.key, Verdict.ACCEPTED) for write in writes]
+
+    def usage(self) -> Usage:
+        return self.told
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        self.calls += self.price
+        mood = self.moods.pop(0) if self.moods else None
+        if mood is not None:
+            raise mood

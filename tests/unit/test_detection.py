@@ -1,0 +1,194 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from crmtrail.config import RulesConfig
+from crmtrail.detection.notice import noticing
+from crmtrail.model import (
+    Actor,
+    ActorKind,
+    Change,
+    ChangeSet,
+    Field,
+    FieldType,
+    Op,
+    Ref,
+    Schema,
+    Severity,
+    unknown,
+)
+from crmtrail.ports import Scene
+
+T0 = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+SYNC = Actor(ActorKind.APP, "005A", "Marketing Sync", via="Marketing Sync")
+BOB = Actor(ActorKind.USER, "005B", "Bob")
+SCHEMA = Schema(
+    "sf",
+    "Contact",
+    {
+        "Phone": Field("Phone", FieldType.PHONE),
+        "Email": Field("Email", FieldType.EMAIL),
+        "Status": Field("Status", FieldType.CHOICE),
+        "Score": Field("Score", FieldType.NUMBER, computed=True),
+        "Amount": Field("Amount", FieldType.MONEY),
+    },
+)
+NOTICE = noticing(RulesConfig())
+
+
+def update(n, changes, actor=SYNC, at=None, previous=None):
+    return ChangeSet(
+        Ref("sf", "Contact", f"003{n:06}"),
+        Op.UPDATE,
+        2,
+        tuple(Change(name, old, new) for name, (old, new) in changes.items()),
+        actor,
+        at or T0 + timedelta(milliseconds=n),
+        T0 + timedelta(minutes=5),
+        previous_operation=previous,
+    )
+
+
+def scene(operations=(), population=1000):
+    return Scene("sf", "Contact", SCHEMA, population, operations)
+
+
+def blanked(count, start=0, **kwargs):
+    change = {"Phone": ('"555"', "null"), "Email": ('"a@b.example"', '""')}
+    return [update(n, change, **kwargs) for n in range(start, start + count)]
+
+
+def test_a_blanking_overwrite_is_one_finding_in_numbers():
+    noticed = NOTICE(blanked(312), scene())
+    (operation,) = noticed.operations
+    (finding,) = noticed.findings
+    assert set(noticed.membership) == {operation.id}
+    assert finding.rule == "blanking"
+    assert finding.records == 312
+    assert finding.fields == ("Email", "Phone")
+    assert finding.severity is Severity.HIGH
+    assert finding.title == "Marketing Sync blanked Email, Phone on 312 of 1,000 Contact records"
+    assert finding.evidence["fields"]["Phone"] == {
+        "changed": 312,
+        "blanked": 312,
+        "top": [[None, 312]],
+    }
+    assert "the rule fires at 10" in finding.why
+
+
+def test_an_operation_grows_over_pages_and_keeps_its_id():
+    whole = NOTICE(blanked(300), scene())
+    first = NOTICE(blanked(5), scene())
+    assert first.findings == ()
+    second = NOTICE(blanked(295, start=5), scene(first.operations))
+    assert second.operations == whole.operations
+    assert second.findings == whole.findings
+
+
+def test_a_record_met_again_in_its_operation_counts_once():
+    first = NOTICE(blanked(20), scene())
+    (operation,) = first.operations
+    again = NOTICE(
+        [
+            replace(change_set, previous_operation=operation.id)
+            for change_set in blanked(20, at=T0 + timedelta(seconds=9))
+        ],
+        scene(first.operations),
+    )
+    assert again.operations[0].records == 20
+    assert again.operations[0].tallies["Phone"].changed == 40
+
+
+def test_records_with_different_blank_fields_are_one_operation():
+    mixed = [
+        update(
+            n,
+            {"Phone": ('"555"', "null")}
+            if n % 2
+            else {"Phone": ('"5"', '"6"'), "Email": ('"x"', '""')},
+        )
+        for n in range(40)
+    ]
+    noticed = NOTICE(mixed, scene())
+    assert len(noticed.operations) == 1
+    assert noticed.findings[0].records == 40
+
+
+def test_a_pause_longer_than_the_burst_starts_another_operation():
+    later = T0 + timedelta(hours=1)
+    noticed = NOTICE([*blanked(12), *blanked(12, at=later)], scene())
+    assert len(noticed.operations) == 2
+    assert len(noticed.findings) == 2
+
+
+def test_other_actors_are_other_operations():
+    noticed = NOTICE([*blanked(12), *blanked(12, start=12, actor=BOB)], scene())
+    assert {operation.actor for operation in noticed.operations} == {SYNC, BOB}
+
+
+def test_a_rep_clearing_a_few_numbers_by_hand_is_quiet():
+    assert NOTICE(blanked(9, actor=BOB), scene()).findings == ()
+
+
+def test_a_mass_update_to_one_value_is_noticed():
+    changes = [update(n, {"Status": ('"Open"', '"Lost"')}) for n in range(120)]
+    (finding,) = NOTICE(changes, scene()).findings
+    assert (finding.rule, finding.records, finding.fields) == ("mass_update", 120, ("Status",))
+    assert "to 'Lost'" in finding.title
+
+
+def test_many_different_values_are_noticed_only_when_very_many():
+    def spread(count):
+        return [update(n, {"Status": ('"Open"', f'"v{n}"')}) for n in range(count)]
+
+    assert NOTICE(spread(200), scene()).findings == ()
+    (finding,) = NOTICE(spread(500), scene()).findings
+    assert finding.rule == "mass_update"
+    assert " to " not in finding.title
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [update(n, {"Score": ("1", "2")}) for n in range(600)],
+        [update(n, {"Score": ("1", "null")}) for n in range(600)],
+        [
+            update(
+                n, {"Status": ('"a"', '"b"')}, actor=Actor(ActorKind.SYSTEM, name="BATCH_UPDATE")
+            )
+            for n in range(600)
+        ],
+    ],
+    ids=["formula moves", "formula goes blank", "the CRM's own batch"],
+)
+def test_computed_fields_and_the_crm_itself_are_quiet(changes):
+    assert NOTICE(changes, scene()).findings == ()
+
+
+def test_money_set_to_zero_is_a_blanking():
+    changes = [update(n, {"Amount": ("1200.50", "0")}) for n in range(30)]
+    (finding,) = NOTICE(changes, scene()).findings
+    assert finding.rule == "blanking"
+    assert finding.evidence["fields"]["Amount"]["top"] == [[0, 30]]
+
+
+def test_one_operation_that_breaks_two_rules_is_one_incident():
+    change = {"Phone": ('"555"', "null"), "Status": ('"Open"', '"Lost"')}
+    (finding,) = NOTICE([update(n, change) for n in range(80)], scene()).findings
+    assert (finding.rule, finding.fields) == ("blanking", ("Phone",))
+    assert finding.evidence["also"] == {"mass_update": ["Status"]}
+
+
+def test_an_unknown_actor_is_clustered_too():
+    nobody = unknown("the vendor's history does not name it")
+    (finding,) = NOTICE(blanked(15, actor=nobody), scene()).findings
+    assert finding.title.startswith("unknown (the vendor's history does not name it) blanked")
+
+
+def test_whole_record_events_make_operations_without_findings():
+    gone = [replace(update(n, {}), op=Op.DELETE, changes=()) for n in range(30)]
+    noticed = NOTICE(gone, scene())
+    (operation,) = noticed.operations
+    assert (operation.op, operation.records, operation.fields) == (Op.DELETE, 30, ())
+    assert noticed.findings == ()
