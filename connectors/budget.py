@@ -144,7 +144,7 @@ class Budgeted:
             return
         until = f" (it resets at {stamp(told.resets_at)})" if told.resets_at else ""
         raise BudgetSpent(
-            f"{self.source}: {told.used} of {told.limit} API calls are used{until}; "
+            f"{told.used} of {told.limit} API calls of {self.source} are used{until}; "
             f"{self._free} % are left free for others",
             hint="the run resumes where it stopped; budget.leave_free sets the share",
         )

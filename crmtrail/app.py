@@ -41,6 +41,7 @@ from scheduler.dispatch import Job
 from scheduler.jobs import Cadence, Service
 from scheduler.lease import SqlLeases, this_process
 from scheduler.runner import Progress, Run, Runner
+from snapshot.database import sqlite_path
 from snapshot.engine import open_store
 from snapshot.store import SqlStore
 
@@ -114,6 +115,14 @@ class App:
     def user(self) -> str:
         """Who acts: the config's user, else the login name."""
         return self.config.user or getpass.getuser()
+
+    def has_store(self) -> bool:
+        """Whether anything was ever stored.
+
+        Raises:
+            Mistake: store.url is none of ours.
+        """
+        return sqlite_path(self.config.store.url).exists()
 
     @property
     def store(self) -> SqlStore:

@@ -34,6 +34,8 @@ from crmtrail.errors import Mistake
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Inside {...} YAML would read the braces of ${NAME} as a mapping, so they are set aside first.
+_SET_ASIDE = re.compile(r"·env·([A-Za-z_][A-Za-z0-9_]*)·")
 
 
 def _duration(value: object) -> object:
@@ -217,7 +219,7 @@ def parse(text: str, environ: Mapping[str, str]) -> Config:
             message lists every mistake.
     """
     try:
-        raw = yaml.safe_load(text) or {}
+        raw = yaml.safe_load(_VARIABLE.sub(r"·env·\1·", text)) or {}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
@@ -234,6 +236,11 @@ def parse(text: str, environ: Mapping[str, str]) -> Config:
     if missing:
         raise _refusal(missing)
     return config
+
+
+def variables(text: str) -> list[str]:
+    """Return the environment variables that a configuration text names."""
+    return sorted(set(_VARIABLE.findall(text)))
 
 
 def load(path: Path) -> Config:
@@ -285,4 +292,4 @@ def _fill(
             missing.append(f"{'.'.join(where)}: the environment variable {match[1]} is not set")
         return environ.get(match[1], "")
 
-    return _VARIABLE.sub(replace, value)
+    return _SET_ASIDE.sub(replace, value)

@@ -1,15 +1,15 @@
 """Check what crmtrail needs: each check says what it saw and how to mend it."""
 
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 from crmtrail.app import App
-from crmtrail.config import Config, parse
-from crmtrail.errors import CrmtrailError, Mistake, NoStore
+from crmtrail.config import Config, parse, variables
+from crmtrail.errors import CrmtrailError, Mistake
 
 _ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
 _SKEW_S = 60.0
@@ -54,24 +54,16 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
 
 
 def check_sources(path: Path, environ: Mapping[str, str]) -> list[SourceCheck]:
-    """Try every source of a configuration file, as far as its tokens are set."""
-    try:
-        config = _read(path, environ)
-    except CrmtrailError as error:
-        raw = _kinds(path)
-        return [
-            SourceCheck(name, kind, False, str(error), (str(error),), error.exit_code)
-            for name, kind in raw.items()
-        ]
+    """Try every source of a configuration file; one whose token is not set is told as such.
+
+    Raises:
+        Mistake: the file is wrong beyond that.
+    """
+    text = path.read_text(encoding="utf-8")
+    unset = {name: "unset" for name in variables(text) if name not in environ}
+    config = parse(text, {**environ, **unset})
     with App(config) as app:
-        return [_tried(app, name) for name in config.sources]
-
-
-def _kinds(path: Path) -> dict[str, str]:
-    import yaml  # noqa: PLC0415 -- only where the config could not be read whole
-
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {name: str(source["kind"]) for name, source in raw["sources"].items()}
+        return [_tried(app, name, unset) for name in config.sources]
 
 
 def _read(path: Path, environ: Mapping[str, str]) -> Config:
@@ -87,8 +79,11 @@ def _bad(name: str, error: CrmtrailError) -> Check:
     return Check(name, False, str(error), error.hint, error.exit_code)
 
 
-def _tried(app: App, source: str) -> SourceCheck:
+def _tried(app: App, source: str, unset: Collection[str] = ()) -> SourceCheck:
     settings = app.config.sources[source]
+    if settings.auth.token.get_secret_value() == "unset" and unset:
+        why = f"set {', '.join(sorted(unset))} in the environment, then run `crmtrail doctor`"
+        return SourceCheck(source, settings.kind, False, why, (why,), Mistake.exit_code)
     try:
         connector = app.connector(source)
         who = connector.identity()
@@ -147,12 +142,15 @@ def _clock(source: str, server: datetime | None) -> Check:
 
 
 def _store(app: App) -> Check:
+    url = app.config.store.url
     try:
+        if not app.has_store():
+            return Check("store", True, f"{url}: none yet, the first sync makes it")
         standings = app.store.standings()
-    except NoStore as error:
+    except CrmtrailError as error:
         return _bad("store", error)
     records = sum(one.records for one in standings)
-    return Check("store", True, f"{app.config.store.url}, {records:,} records")
+    return Check("store", True, f"{url}, {records:,} records")
 
 
 def _sqlite() -> Check:

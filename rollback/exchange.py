@@ -95,7 +95,7 @@ class Exchange:
     def _meet(self, object_: str) -> None:
         """Look at an object's fields once: the connector reads what it knows."""
         if object_ not in self._met:
-            self._store.learn(self._connector.schema(object_), self._clock.now())
+            self._connector.schema(object_)
             self._met.add(object_)
 
 

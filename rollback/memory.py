@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from crmtrail.model import Outcome, Plan, Receipt, Result, Step, Tokens
+from crmtrail.model import Outcome, Plan, Receipt, Ref, Result, Step, Tokens
 from crmtrail.ports import Journalled, StepState
 from rollback.sealed import (
     approval_entry,
@@ -17,6 +17,7 @@ from rollback.sealed import (
     taken,
     unfound,
 )
+from snapshot.diff import Sent
 
 Seal: TypeAlias = Callable[[str, Mapping[str, Any], datetime], int]
 """Append an entry to the ledger and return its leaf index, as `Store.seal` does."""
@@ -28,6 +29,7 @@ class _Kept:
     steps: dict[str, Journalled] = field(default_factory=dict)
     approvals: dict[str, datetime] = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
+    sent: dict[str, datetime] = field(default_factory=dict)
 
 
 class MemoryJournal:
@@ -79,6 +81,7 @@ class MemoryJournal:
         steps = self._known(plan, before)
         if any(steps[id_].state != StepState.PLANNED for id_ in before):
             raise taken(plan)
+        self._kept(plan).sent.update(dict.fromkeys(before, at))
         for id_, tokens in before.items():
             steps[id_] = replace(steps[id_], state=StepState.SENDING, before=dict(tokens), at=at)
 
@@ -112,6 +115,18 @@ class MemoryJournal:
         """Return the newest receipt of a plan, if it was applied."""
         receipts = self._kept(plan).receipts
         return receipts[-1] if receipts else None
+
+    def awaited(self, refs: Sequence[Ref]) -> Mapping[Ref, Sequence[Sent]]:
+        """Return the steps that were sent for some records, for `snapshot.memory.MemoryStore`."""
+        wanted = frozenset(refs)
+        found: dict[Ref, list[Sent]] = {}
+        for id_, kept in self._plans.items():
+            for no, (step_id, journalled) in enumerate(kept.steps.items(), start=1):
+                step = journalled.step
+                if step_id in kept.sent and step.ref in wanted:
+                    sent = Sent(id_, no, step.write, kept.sent[step_id])
+                    found.setdefault(step.ref, []).append(sent)
+        return found
 
     def _known(self, plan: str, wanted: Iterable[str]) -> dict[str, Journalled]:
         steps = self._kept(plan).steps

@@ -1,6 +1,6 @@
 """Make plans: select, decide and file them, a record at a time."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import Mistake, PlanUnfit
-from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, stamp
+from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, Version, stamp
 from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
 from rollback import select
 from rollback.batches import Forecast, Limits
@@ -259,22 +259,22 @@ class Planner:
         for ref in sorted(set(selection.records)):
             then = self._store.version(ref, selection.at)
             now = self._store.version(ref)
-            if now is not None:
-                self._known(ref, selection.fields)
+            for name in selection.fields:
+                self._known(ref, name, then, now)
             yield select.as_of(
                 ref, selection.at, then=then, now=now, names=sorted(set(selection.fields))
             )
 
-    def _known(self, ref: Ref, names: Iterable[str]) -> None:
-        """Refuse a field that the object does not have now and this record never had."""
+    def _known(self, ref: Ref, name: str, then: Version | None, now: Version | None) -> None:
+        """Refuse a field that the object does not have and the record had at neither time."""
         schema = self._store.schema(ref.source, ref.object)
-        for name in names:
-            known = schema is None or name in schema.fields or self._store.timeline(ref, name)
-            if not known:
-                raise Mistake(
-                    f"{ref.object} has no field {name}",
-                    hint=f"`crmtrail show {ref}` lists the fields of the record",
-                )
+        told = [version.fields for version in (then, now) if version is not None]
+        if schema is None or name in schema.fields or any(name in fields for fields in told):
+            return
+        raise Mistake(
+            f"{ref.object} has no field {name}",
+            hint=f"`crmtrail show {ref}` lists the fields of the record",
+        )
 
     def _past(self, at: datetime) -> datetime:
         now = self._clock.now()

@@ -223,21 +223,24 @@ def looked_at(journalled: Journalled, found: Reading | Removal | None) -> Outcom
     step, ended = journalled.step, journalled.outcome
     if ended is None or not step.write:
         return ended or outcome(step, {})
-    now = {} if not isinstance(found, Reading) or found.deleted else found.fields
-    ends = {}
-    for name, write in step.write.items():
-        was = ended.fields.get(name, Result.FAILED)
-        if alike(now.get(name), write):
-            ends[name] = End(Result.ALREADY, "it holds the wanted value already")
-        elif was not in (Result.RESTORED, Result.ALREADY):
-            ends[name] = End(was, "as it ended when the plan was applied")
-        elif name in now and isinstance(found, Reading):
-            ends[name] = End(Result.CONFLICT, changed(found, name))
-        else:
-            lost = found is not None and not now
-            words = gone(found) if not now else "the CRM does not show the field any more"
-            ends[name] = End(Result.CONFLICT if lost else Result.FAILED, words)
+    ends = {
+        name: _looked_at(name, write, ended.fields.get(name, Result.FAILED), found)
+        for name, write in step.write.items()
+    }
     return outcome(step, ends)
+
+
+def _looked_at(name: str, write: Token, was: Result, found: Reading | Removal | None) -> End:
+    live = found if isinstance(found, Reading) and not found.deleted else None
+    if live is not None and alike(live.fields.get(name), write):
+        return End(Result.ALREADY, "it holds the wanted value already")
+    if was not in (Result.RESTORED, Result.ALREADY):
+        return End(was, "as it ended when the plan was applied")
+    if live is None:
+        return End(Result.FAILED if found is None else Result.CONFLICT, gone(found))
+    if name not in live.fields:
+        return End(Result.FAILED, "the CRM does not show the field any more")
+    return End(Result.CONFLICT, changed(live, name))
 
 
 def outcome(step: Step, ends: Mapping[str, End]) -> Outcome:

@@ -6,6 +6,7 @@ what is hashed is what is stored.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -18,6 +19,8 @@ import msgspec
 from crmtrail.model import Token, Tokens
 
 _SLICE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]', re.DOTALL)
+"""Strings as a whole, and what gives JSON its structure."""
 
 
 def document_of(tokens: Tokens) -> str:
@@ -33,8 +36,9 @@ def tokens_of(document: str) -> dict[str, Token]:
     """
     try:
         return {name: bytes(raw).decode() for name, raw in _SLICE.decode(document).items()}
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError(f"not a document: {error}") from error
+    except (msgspec.MsgspecError, RecursionError):
+        # It also refuses half a surrogate pair and deep nesting, which a CRM may well hold.
+        return _sliced(document)
 
 
 def digest_of(document: str) -> bytes:
@@ -56,6 +60,25 @@ def same(one: Token | None, other: Token | None) -> bool:
         return _alike(_meaning(one), _meaning(other))
     except (ValueError, ArithmeticError, RecursionError):
         return False  # not comparable by meaning, and the texts differ
+
+
+def _sliced(document: str) -> dict[str, Token]:
+    """Cut a document at the commas and colons outside all brackets; looks into no value."""
+    tokens: dict[str, Token] = {}
+    depth, start, name = 0, 1, None
+    for mark in _MARKS.finditer(document):
+        text = mark[0]
+        if text in "}]":
+            depth -= 1
+        if depth == 1 and text == ":":
+            name, start = json.loads(document[start : mark.start()]), mark.end()
+        elif name is not None and ((depth == 1 and text == ",") or depth == 0):
+            tokens[name], name, start = document[start : mark.start()], None, mark.end()
+        if text in "{[":
+            depth += 1
+    if depth or not document.startswith("{") or not all(tokens.values()) or name is not None:
+        raise ValueError(f"not a document: {document[:40]}")
+    return tokens
 
 
 @lru_cache(maxsize=4096)

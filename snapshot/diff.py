@@ -35,6 +35,9 @@ from snapshot.canonical import document_of, same, tokens_of
 SLACK: Final = timedelta(seconds=5)
 """How far the vendor's stamp of our own write may lie before our clock's time of sending it."""
 
+TICK: Final = timedelta(seconds=1)
+"""The coarsest stamp of a vendor (Salesforce, fact sheet 7.1)."""
+
 STAMP_ONLY: Final = Actor(ActorKind.SYSTEM, why="the stamp moved without an edit by a user")
 COMPUTED: Final = Actor(ActorKind.SYSTEM, name="computed by the CRM")
 UNNAMED: Final = unknown("the vendor's history does not name it")
@@ -240,7 +243,10 @@ def _by_stamps(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
 
 
 def _author(past: Past, found: Reading) -> tuple[Actor, datetime]:
-    if found.edited_at != past.edited_at:
+    # A stamp of whole seconds does not move for a second edit within its second: if we last
+    # looked while it was still running, the edit came after our look.
+    running = found.edited_at == found.modified_at and past.known_at < found.edited_at + TICK
+    if found.edited_at != past.edited_at or running:
         return found.actor, found.edited_at
     if found.modified_at != past.modified_at:
         return STAMP_ONLY, found.modified_at

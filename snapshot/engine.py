@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine
 
 from crmtrail.errors import NoStore
 from crmtrail.ports import Clock
 from snapshot.database import connect, explained, reading, sqlite_path, writing
 from snapshot.store import SqlStore
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
+HEAD: Final = "0001"
+"""The newest migration. A store that is there already opens without loading alembic."""
 
 
 def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
@@ -36,44 +33,59 @@ def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
             raise NoStore(
                 f"there is no store at {path}", hint="run crmtrail init, or check store.url"
             )
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(path.parent)
     engine = connect(path)
     try:
         with explained(path):
-            upgrade(engine, path)
+            _bring_up(engine, path)
     except BaseException:
         engine.dispose()
         raise
     return SqlStore(engine, clock)
 
 
-def upgrade(engine: Engine, path: Path) -> None:
-    """Run the migrations that a store lacks, in one transaction.
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoStore(
+            f"the folder {folder} for the store cannot be made: {error.strerror}",
+            hint="check store.url and permissions",
+        ) from error
+
+
+def _bring_up(engine: Engine, path: Path) -> None:
+    """Run the migrations that a store lacks, in one transaction."""
+    with reading(engine) as connection:
+        if _revision(connection, path) == HEAD:
+            return
+    # Loaded only here: alembic costs half a second, and most openings need none of it.
+    from snapshot.migrating import known_revisions, upgrade  # noqa: PLC0415 -- see above
+
+    with writing(engine) as connection:
+        found = _revision(connection, path)  # somebody else may have been faster
+        if found is not None and found not in known_revisions():
+            raise NoStore(
+                f"the store was written by a newer crmtrail (its tables are at {found})",
+                hint="upgrade crmtrail, or open another store",
+            )
+        if found != HEAD:
+            upgrade(connection)
+
+
+def _revision(connection: Connection, path: Path) -> str | None:
+    """Return the migration that a database is at; None where it is empty.
 
     Raises:
-        NoStore: a newer crmtrail wrote the store, or the file holds something else.
+        NoStore: it holds tables that are not ours.
     """
-    script = ScriptDirectory(str(MIGRATIONS))
-    with reading(engine) as connection:
-        if _is_current(connection, script, path):
-            return
-    with writing(engine) as connection:
-        if not _is_current(connection, script, path):  # somebody else may have been faster
-            settings = Config()
-            settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-            settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
-
-
-def _is_current(connection: Connection, script: ScriptDirectory, path: Path) -> bool:
-    found = MigrationContext.configure(connection).get_current_revision()
-    if found is None:
-        if inspect(connection).get_table_names():
-            raise NoStore(f"{path} is a database, but no crmtrail store", hint="check store.url")
-        return False
-    if found not in {revision.revision for revision in script.walk_revisions()}:
-        raise NoStore(
-            f"the store was written by a newer crmtrail (its tables are at {found})",
-            hint="upgrade crmtrail, or open another store",
-        )
-    return found == script.get_current_head()
+    tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+    names = set(tables.scalars())
+    if "alembic_version" in names and "leaf" in names:
+        found: str | None = connection.exec_driver_sql(
+            "SELECT version_num FROM alembic_version"
+        ).scalar()
+        return found
+    if names:
+        raise NoStore(f"{path} is a database, but no crmtrail store", hint="check store.url")
+    return None

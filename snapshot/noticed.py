@@ -78,7 +78,8 @@ def keep_operations(connection: Connection, object_: int, operations: Iterable[O
         connection.exec_driver_sql(
             "INSERT INTO operation (operation_id, object_id, op, actor_id, started, ended, records,"
             " blanked, tallies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (operation_id) DO UPDATE SET started = excluded.started,"
+            " ON CONFLICT (operation_id) DO UPDATE SET op = excluded.op,"
+            " actor_id = excluded.actor_id, started = excluded.started,"
             " ended = excluded.ended, records = excluded.records, blanked = excluded.blanked,"
             " tallies = excluded.tallies",
             rows,

@@ -3,35 +3,21 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from connectors.hubspot import windows
+from connectors.hubspot import sweep, windows
 from connectors.hubspot.client import Client, Told, fits_a_list
-from connectors.hubspot.cursor import (
-    BINNED_MOST,
-    Cursor,
-    drained,
-    read_cursor,
-    remembered,
-)
+from connectors.hubspot.cursor import Cursor, drained, read_cursor, remembered
 from connectors.hubspot.lookup import FILL_BATCH, READ_BATCH, Found, Lookup
-from connectors.hubspot.readings import mergers, overflows, plain, removal_of
+from connectors.hubspot.readings import mergers, overflows, removal_of
 from connectors.hubspot.refusals import Refusal
-from connectors.hubspot.shapes import Hits, Listing, Thing, milliseconds, moment_of
+from connectors.hubspot.shapes import Listing, Thing, milliseconds, moment_of
 from crmtrail.errors import CursorLost
-from crmtrail.model import Gap, Page, Reading, Removal, moment, utc
+from crmtrail.model import Gap, Page, Reading, Removal, utc
 
 LAG = timedelta(seconds=60)
 """How far each poll reads back behind the one before: the search index lags "a few moments"."""
 
 _SECOND = 999
 """HubSpot's Date header counts seconds; the bound of a window includes the whole second."""
-
-_SMALL_BIN = 10
-_SWEEP_PAUSE = 30_000
-"""A recycle bin of more than 10 pages is listed at most every 30 s a page (in milliseconds),
-so that listing it costs at most one request in 30 s."""
-
-_DAY = 86_400_000
-_NO_WALK = ("", 0, 0)
 
 
 class Changes:
@@ -112,11 +98,11 @@ class Changes:
         window = windows.Search(cursor.low, cursor.edge, cursor.after)
         high = None if cursor.start is None else cursor.start + _SECOND
         told = self._client.search(object_, windows.search_body(object_, window, high))
-        hits = _hits(object_, told.content)
+        hits = windows.hits_of(object_, told.content)
         go = windows.after_search(window, hits, told.content.after)
         flooded = isinstance(go, windows.Flood)
         fresh = () if flooded else windows.fresh(hits, window, cursor.recent)
-        moved = _gone(self._started(cursor).moved(todo=tuple(fresh)), go)
+        moved = windows.onward(self._started(cursor).moved(todo=tuple(fresh)), go)
         return Page(object_, drained(moved).text(), done=False)
 
     def _flood(self, object_: str, cursor: Cursor) -> Page:
@@ -127,7 +113,7 @@ class Changes:
         go = windows.after_flood(flood, hits, told.content.after, told.content.total)
         window = windows.Search(cursor.low, cursor.edge)
         fresh = windows.fresh(hits, window, cursor.recent)
-        moved = _gone(cursor.moved(todo=tuple(fresh)), go)
+        moved = windows.onward(cursor.moved(todo=tuple(fresh)), go)
         return Page(object_, drained(moved).text(), done=False)
 
     def _fill(self, object_: str, cursor: Cursor) -> Page:
@@ -166,35 +152,25 @@ class Changes:
         )
 
     def _bin(self, object_: str, cursor: Cursor) -> Page:
-        if _sweep_can_wait(cursor):
+        if sweep.can_wait(cursor):
             return self._finished(object_, cursor)
-        first = cursor.after is None
         told = self._listing(object_, cursor, ())
-        begun = self._started(cursor)
         ids = {str(one.id) for one in told.content.results}
-        found = (() if first else cursor.found) or ()
-        kept = tuple({*found, *ids}) if first or cursor.found is not None else None
-        moved = begun.moved(
-            after=told.content.after,
-            sweep=1 if first else cursor.sweep + 1,
-            found=kept if kept is not None and len(kept) <= BINNED_MOST else None,
-            recent={id_: at for id_, at in cursor.recent.items() if id_ not in ids},
-        )
+        moved = sweep.noted(self._started(cursor), ids, told.content.after)
         removals = [
             removal_of(self._lookup.ref(object_, str(one.id)), one, told.at)
             for one in told.content.results
-            if _is_news(one, cursor)
+            if sweep.is_news(one, cursor)
         ]
         if moved.after is not None:
             return Page(object_, moved.text(), done=False, removals=removals)
         return self._swept(object_, moved, removals)
 
     def _swept(self, object_: str, cursor: Cursor, removals: Sequence[Removal]) -> Page:
-        left = () if cursor.found is None else set(cursor.binned or ()) - set(cursor.found)
-        back = [id_ for id_ in left if id_ not in cursor.recent]  # the search saw the others
+        back = sweep.returned(cursor)
         moved = cursor.moved(binned=cursor.found, found=None, swept=cursor.start)
         if back:
-            queued = moved.moved(phase="returned", todo=tuple(sorted(back)))
+            queued = moved.moved(phase="returned", todo=tuple(back))
             return Page(object_, queued.text(), done=False, removals=removals)
         return self._finished(object_, moved, removals)
 
@@ -297,53 +273,6 @@ class Changes:
             raise CursorLost(f"HubSpot no longer knows the place in its list: {error}") from None
 
 
-def _gone(cursor: Cursor, go: windows.Go) -> Cursor:
-    """Return the cursor after a search page."""
-    match go:
-        case windows.Search(low, edge, after):
-            return cursor.moved(low=low, edge=edge, after=after, walk=_NO_WALK, then="search")
-        case windows.Flood(stamp, last, taken, total):
-            edge = cursor.edge if stamp == cursor.low else ()
-            walk = (last, taken, total)
-            return cursor.moved(low=stamp, edge=edge, after=None, walk=walk, then="flood")
-        case windows.Over():
-            return cursor.moved(after=None, then="bin")
-        case windows.Scan():
-            return cursor.moved(after=None, walk=_NO_WALK, then="count")
-
-
-def _hits(object_: str, page: Hits) -> list[windows.Hit]:
-    """Return ids and stamps; a record without a stamp gets -1, which no window trusts."""
-    name = windows.stamp_property(object_)
-    return [(str(one.id), _stamp(one, name)) for one in page.results]
-
-
-def _stamp(one: Thing, name: str) -> int:
-    told = plain(one.properties.get(name))
-    if told is not None and told.isdigit():
-        return int(told)
-    if told is not None:
-        try:
-            return milliseconds(moment(told))
-        except ValueError:
-            return -1
-    return milliseconds(utc(one.updated_at)) if one.updated_at else -1
-
-
 def _since(one: Thing, since: int | None) -> bool:
     changed = one.updated_at
     return since is not None and changed is not None and milliseconds(utc(changed)) >= since
-
-
-def _sweep_can_wait(cursor: Cursor) -> bool:
-    if cursor.after is not None or cursor.swept is None or cursor.start is None:
-        return False
-    pause = cursor.start - cursor.swept
-    return cursor.sweep > _SMALL_BIN and pause < cursor.sweep * _SWEEP_PAUSE
-
-
-def _is_news(one: Thing, cursor: Cursor) -> bool:
-    """Whether an archived record may be missing from the last complete list of the bin."""
-    if cursor.swept is None or one.archived_at is None:
-        return True
-    return milliseconds(utc(one.archived_at)) >= cursor.swept - _DAY

@@ -1,5 +1,6 @@
 """Every HubSpot call used here, decoded: one method, one request."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,7 +54,7 @@ class Client:
         limit: int = LIST_LIMIT,
     ) -> Told[shapes.Listing]:
         """Return a page of live records, or of the recycle bin."""
-        options: dict[str, Any] = {"limit": limit, "archived": archived}
+        options: dict[str, Any] = {"limit": limit, **_archived(archived)}
         if after is not None:
             options["after"] = after
         if names:
@@ -84,7 +85,7 @@ class Client:
             "propertiesWithHistory": list(names) if history else [],
         }
         try:
-            reply = self.transport.send(self._batch.read, object_, body, archived=archived)
+            reply = self.transport.send(self._batch.read, object_, body, **_archived(archived))
         except Absent:
             # Nothing of it was found. That an object does not exist is told by `listing`.
             return Told(shapes.Batch(), self.transport.now())
@@ -107,13 +108,13 @@ class Client:
 
     def properties(self, object_: str) -> shapes.Properties:
         """Return the properties that exist now and are not sensitive."""
-        reply = self.transport.send(self._properties.get_all, object_, archived=False)
+        reply = self.transport.send(self._properties.get_all, object_)
         return self._decoded(reply, shapes.Properties).content
 
     def owners(self, after: str | None, *, archived: bool) -> shapes.Owners:
         """Return a page of owners."""
-        options: dict[str, Any] = {"after": after} if after is not None else {}
-        reply = self.transport.send(self._owners.get_page, limit=100, archived=archived, **options)
+        options = _archived(archived) | ({"after": after} if after is not None else {})
+        reply = self.transport.send(self._owners.get_page, limit=100, **options)
         return self._decoded(reply, shapes.Owners).content
 
     def users(self, after: str | None) -> shapes.Users:
@@ -130,7 +131,7 @@ class Client:
 
     def schemas(self) -> shapes.CustomSchemas:
         """Return the custom objects."""
-        reply = self.transport.send(self._schemas.get_all, archived=False)
+        reply = self.transport.send(self._schemas.get_all)
         return self._decoded(reply, shapes.CustomSchemas).content
 
     def account(self) -> shapes.Account:
@@ -166,9 +167,33 @@ class Client:
     @staticmethod
     def _decoded(reply: Reply, shape: type[Shape], *, write: bool = False) -> Told[Shape]:
         try:
-            return Told(msgspec.json.decode(reply.body, type=shape), reply.at)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            return Told(_parsed(reply.body, shape), reply.at)
+        except (msgspec.DecodeError, ValueError):
             raise nonsense(write=write) from None
+
+
+def _parsed(body: bytes, shape: type[Shape]) -> Shape:
+    """Return a body as a shape.
+
+    Half an emoji, cut off by some length limit, is no valid text; one such value must not stop
+    the sync of all others, so it becomes U+FFFD.
+
+    Raises:
+        ValueError: the body is no JSON, or not of the shape.
+    """
+    try:
+        return msgspec.json.decode(body, type=shape)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = json.dumps(json.loads(body), ensure_ascii=False)
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return msgspec.json.decode(whole.encode(), type=shape)
+
+
+def _archived(wanted: bool) -> dict[str, Any]:  # noqa: FBT001 -- it is the flag itself
+    """Return the option that asks for archived things; the client would spell a bool ``True``."""
+    return {"archived": "true"} if wanted else {}
 
 
 def listed(names: Sequence[str]) -> list[str]:

@@ -39,7 +39,7 @@ def token(raw: msgspec.Raw) -> Token:
     """Return the token of a property's JSON text.
 
     HubSpot knows one kind of blank: it takes "" to clear and answers null, so both are ``null``
-    here. Text is spelled in one way whatever escapes the answer used, lone surrogates included.
+    here. Text is spelled in one way whatever escapes the answer used.
     """
     text = bytes(raw)
     if text in (b"null", b'""'):
@@ -157,12 +157,22 @@ def is_contact(object_: str) -> bool:
 
 
 def _events(thing: Thing, names: Names) -> Iterator[Event]:
+    known: dict[tuple[object, ...], Actor] = {}  # a record has few authors and many entries
     for name, entries in (thing.properties_with_history or {}).items():
         if name in STAMPS:
             continue
         for entry in entries:
-            if (at := _at(entry)) is not None:
-                yield Event(name, token(entry.value), at, actor_of(_origin(entry), names))
+            if (at := _at(entry)) is None:
+                continue
+            said = (
+                entry.source_type,
+                entry.source_id,
+                entry.source_label,
+                entry.updated_by_user_id,
+            )
+            if (actor := known.get(said)) is None:
+                actor = known[said] = actor_of(_origin(entry), names)
+            yield Event(name, token(entry.value), at, actor)
 
 
 def _last_edit(

@@ -201,7 +201,7 @@ def _unsuccessful(error: Exception) -> Exception:
     body = getattr(error, "body", None) or b""
     return _Unsuccessful(
         status,
-        getattr(error, "headers", None) or {},
+        urllib3.HTTPHeaderDict(getattr(error, "headers", None) or ()),
         body.encode() if isinstance(body, str) else bytes(body),
     )
 

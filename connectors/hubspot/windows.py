@@ -13,10 +13,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from connectors.hubspot.client import SEARCH_LIMIT
-from connectors.hubspot.readings import is_contact
+from connectors.hubspot.cursor import Cursor
+from connectors.hubspot.readings import is_contact, plain
+from connectors.hubspot.shapes import Hits, Thing, milliseconds
+from crmtrail.model import moment, utc
 
 OFFSETS = 10_000
 """HubSpot refuses results beyond this offset."""
+
+_NO_WALK = ("", 0, 0)
 
 Hit: TypeAlias = tuple[str, int]
 """Id and modified stamp in milliseconds."""
@@ -118,6 +123,27 @@ def fresh(hits: Sequence[Hit], window: Search, recent: Mapping[str, int]) -> lis
     ]
 
 
+def hits_of(object_: str, page: Hits) -> list[Hit]:
+    """Return ids and stamps; a record without a stamp gets -1, which no window trusts."""
+    name = stamp_property(object_)
+    return [(str(one.id), _stamp(one, name)) for one in page.results]
+
+
+def onward(cursor: Cursor, go: Go) -> Cursor:
+    """Return the cursor after a search page."""
+    match go:
+        case Search(low, edge, after):
+            return cursor.moved(low=low, edge=edge, after=after, walk=_NO_WALK, then="search")
+        case Flood(stamp, last, taken, total):
+            edge = cursor.edge if stamp == cursor.low else ()
+            walk = (last, taken, total)
+            return cursor.moved(low=stamp, edge=edge, after=None, walk=walk, then="flood")
+        case Over():
+            return cursor.moved(after=None, then="bin")
+        case Scan():
+            return cursor.moved(after=None, walk=_NO_WALK, then="count")
+
+
 def _between(stamp: str, low: int, high: int | None) -> dict[str, Any]:
     if high is None:
         return {"propertyName": stamp, "operator": "GTE", "value": str(low)}
@@ -136,3 +162,15 @@ def _body(stamp: str, filters: list[dict[str, Any]], *, sort: str) -> dict[str, 
         "properties": [stamp],
         "limit": SEARCH_LIMIT,
     }
+
+
+def _stamp(one: Thing, name: str) -> int:
+    told = plain(one.properties.get(name))
+    if told is not None and told.isdigit():
+        return int(told)
+    if told is not None:
+        try:
+            return milliseconds(moment(told))
+        except ValueError:
+            return -1
+    return milliseconds(utc(one.updated_at)) if one.updated_at else -1

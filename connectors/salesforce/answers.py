@@ -138,7 +138,7 @@ def understand(answer: Answer, *, writing: bool) -> CrmtrailError:
     A write that was answered by a gateway or a failing server may have been carried out:
     that is Ambiguous. An answer in which Salesforce refuses the whole request is certain.
     """
-    name = f"{answer.source}: Salesforce"
+    name = "Salesforce"
     if answer.status == HTTPStatus.UNAUTHORIZED or answer.code in _TOKEN_CODES:
         return CredentialsRefused(
             f"{name} refused the credentials ({answer.shown})",

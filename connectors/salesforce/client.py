@@ -16,9 +16,9 @@ import requests
 from requests.auth import AuthBase
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError
 
-from connectors.salesforce.answers import Answer, http_date, one_line, understand, usage
+from connectors.salesforce.answers import Answer, http_date, understand, usage
 from crmtrail.config import SourceConfig
 from crmtrail.errors import Ambiguous, CrmtrailError, Unavailable
 from crmtrail.model import Usage
@@ -27,6 +27,7 @@ from crmtrail.ports import Clock
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 
 class Rows(msgspec.Struct, rename="camel"):
@@ -162,7 +163,8 @@ class Client:
         self.usage = usage(response.headers) or self.usage
         self.told_at = http_date(response.headers.get("Date")) or self._clock.now()
         # Date is cut to the second and made after the query ran: step back by both.
-        self.asked_at = self.told_at - response.elapsed - timedelta(seconds=1)
+        asked = self.told_at - response.elapsed - timedelta(seconds=1)
+        self.asked_at = asked.replace(microsecond=0)
 
     def _understood(self, error: SalesforceError, *, writing: bool) -> CrmtrailError:
         content: Any = error.content  # parsed JSON or text, whatever its annotation says
@@ -174,19 +176,19 @@ class Client:
         return found
 
     def _lost(self, error: requests.RequestException, *, writing: bool) -> CrmtrailError:
-        why = one_line(type(error).__name__)
+        why = _why(error)
         if _never_sent(error):
             self.calls -= 1
-            return Unavailable(f"{self.source}: Salesforce cannot be reached ({why})")
+            return Unavailable(f"Salesforce cannot be reached: {why}")
         if writing:
             return Ambiguous(
-                f"{self.source}: the connection to Salesforce broke during a write ({why})",
+                f"no word from Salesforce on a write: {why}",
                 hint="the records are read back before anything else is written",
             )
-        return Unavailable(f"{self.source}: Salesforce did not answer ({why})")
+        return Unavailable(f"Salesforce did not answer: {why}")
 
     def _nonsense(self, *, writing: bool) -> CrmtrailError:
-        text = f"{self.source}: Salesforce answered something that is not what it documents"
+        text = "Salesforce answered something that is not what it documents"
         return Ambiguous(text) if writing else Unavailable(text)
 
 
@@ -203,12 +205,31 @@ def _session(settings: SourceConfig, token: str) -> _Session:
     return session
 
 
+def _reason(error: requests.RequestException) -> object:
+    """Return what urllib3 gave as the reason, beneath requests' own words."""
+    return getattr(error.args[0], "reason", None) if error.args else None
+
+
 def _never_sent(error: requests.RequestException) -> bool:
     """Whether no connection was made, so that nothing can have been carried out."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
+    untrusted = isinstance(error, requests.exceptions.SSLError) and _UNTRUSTED in str(error)
+    refused = isinstance(_reason(error), NewConnectionError)
+    return refused or untrusted or isinstance(error, requests.ConnectTimeout)
+
+
+def _why(error: requests.RequestException) -> str:
+    """Say in plain words what kept an answer from coming; addresses and headers stay out."""
+    if isinstance(_reason(error), NameResolutionError):
+        return "its host name is unknown"
+    if isinstance(_reason(error), NewConnectionError):
+        return "it refuses connections"
+    if isinstance(error, requests.Timeout):
+        return "it took longer than the source's timeout"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted" if _UNTRUSTED in str(error) else "TLS failed"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not let us through"
+    return "the connection broke"
 
 
 def vendor_time(moment: datetime) -> str:

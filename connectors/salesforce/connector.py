@@ -6,13 +6,15 @@ from datetime import datetime
 
 import msgspec
 
-from connectors.salesforce import changes, soql, writing
 from connectors.salesforce import cursor as position
+from connectors.salesforce import soql, writing
 from connectors.salesforce.answers import Refusal
+from connectors.salesforce.changes import Changes
 from connectors.salesforce.client import Client
+from connectors.salesforce.contents import look_up
 from connectors.salesforce.ids import to18
 from connectors.salesforce.people import People
-from connectors.salesforce.readings import Scribe, is_deleted, row_of, text_of
+from connectors.salesforce.readings import row_of, text_of
 from connectors.salesforce.schema import Describe, Known, Listing, know, listed
 from crmtrail.config import SourceConfig
 from crmtrail.errors import CursorLost, Mistake, PermissionMissing
@@ -42,7 +44,7 @@ class Salesforce:
         self.source = source
         self._client = Client(source, settings, token, version, clock)
         self._people = People(self._client, clock)
-        self._changes = changes.Changes(self._client, self._people, settings.overlap)
+        self._changes = Changes(self._client, self._people, settings.overlap)
         self._known: dict[str, Known] = {}
 
     @property
@@ -116,15 +118,7 @@ class Salesforce:
         known = self._known.get(object_) or self._learn(object_)
         asked = {id_: full for id_ in ids if (full := to18(id_))}
         wanted = sorted(set(asked.values()))
-        if not wanted:
-            return {}
-        rows = changes.fetch(self._client, known, wanted)
-        scribe = Scribe(self._client.source, known, self._people, self._client.told_at)
-        found: dict[str, Reading | Removal] = {
-            reading.ref.id: reading for reading in scribe.readings(list(rows.values()))
-        }
-        for batch in soql.batches([id_ for id_ in wanted if id_ not in rows], soql.IDS_A_QUERY):
-            found |= {removal.ref.id: removal for removal in self._in_the_bin(known, batch)}
+        found = look_up(self._client, self._people, known, wanted) if wanted else {}
         return {id_: found[full] for id_, full in asked.items() if full in found}
 
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
@@ -144,17 +138,16 @@ class Salesforce:
 
     def _learn(self, object_: str) -> Known:
         path = f"sobjects/{_named(object_)}/describe"
-        known = know(self.source, self._client.get(path, Describe))
+        try:
+            described = self._client.get(path, Describe)
+        except Mistake:
+            raise Mistake(
+                f"{self.source} has no object {object_}, or the token cannot see it",
+                hint="check `objects` of this source in the config",
+            ) from None
+        known = know(self.source, described)
         self._known[object_] = known
         return known
-
-    def _in_the_bin(self, known: Known, ids: Sequence[str]) -> Sequence[Removal]:
-        if "IsDeleted" not in known.narrow:
-            return ()
-        query = soql.among(known.schema.object, known.narrow, ids)
-        rows = [row_of(record) for record in self._client.query(query).records]
-        scribe = Scribe(self._client.source, known, self._people, self._client.told_at)
-        return scribe.removals([row for row in rows if is_deleted(row)])
 
 
 def _named(object_: str) -> str:

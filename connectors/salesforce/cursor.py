@@ -16,7 +16,8 @@ import msgspec
 from crmtrail.errors import CursorLost
 from crmtrail.model import Mode
 
-LISTED = timedelta(days=15) - timedelta(hours=1)
+MARGIN = timedelta(hours=1)
+LISTED = timedelta(days=15) - MARGIN
 """How far back Salesforce lists deletions: 15 days, less a margin for clocks."""
 
 SHORTEST = timedelta(minutes=2)
@@ -123,11 +124,11 @@ def window(cursor: Cursor, now: datetime) -> tuple[datetime, datetime, bool]:
     """
     earliest = now - LISTED
     since = cursor.since or now
-    begin = max(min(since, now - SHORTEST), earliest)
-    end = now
-    if cursor.span:
-        end = min(now, begin + timedelta(seconds=cursor.span))
-    return begin, end, since < earliest
+    # Within the margin there is nothing too old: a run that got there stays on its track.
+    too_old = since < earliest - MARGIN / 2
+    begin = min(earliest if too_old else since, now - SHORTEST)
+    end = min(now, begin + timedelta(seconds=cursor.span)) if cursor.span else now
+    return begin, end, too_old
 
 
 def deletions_read(cursor: Cursor, *, end: datetime, covered: datetime, now: datetime) -> Cursor:

@@ -1,6 +1,6 @@
 """From a record's exact JSON to a reading, and from a deleted row to a removal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,6 +47,18 @@ def text_of(row: Row, name: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def believed(text: str, name: str) -> datetime:
+    """Read one of the vendor's stamps.
+
+    Raises:
+        Unavailable: the text is no stamp, so the answer cannot be believed.
+    """
+    try:
+        return moment(text)
+    except ValueError:
+        raise Unavailable(f"Salesforce answered a {name} that is no time stamp") from None
+
+
 def moment_of(row: Row, name: str) -> datetime | None:
     """Return a stamp; None where it is absent or blank.
 
@@ -54,10 +66,7 @@ def moment_of(row: Row, name: str) -> datetime | None:
         Unavailable: the text is no stamp, so the answer cannot be believed.
     """
     text = text_of(row, name)
-    try:
-        return None if text is None else moment(text)
-    except ValueError:
-        raise Unavailable(f"Salesforce answered a {name} that is no time stamp") from None
+    return None if text is None else believed(text, name)
 
 
 def id_of(row: Row) -> str:
@@ -93,14 +102,20 @@ class Scribe:
 
     def readings(self, rows: Sequence[Row]) -> Sequence[Reading]:
         """Return a reading for each row; one of the recycle bin is marked as deleted."""
-        actors = self.people.meet(_user_ids(rows))
+        actors = self.meet(rows)
         return [self._reading(row, actors) for row in rows]
 
     def removals(self, rows: Sequence[Row]) -> Sequence[Removal]:
         """Return a removal for each row of the recycle bin."""
         gone = [row for row in rows if is_deleted(row)]
-        actors = self.people.meet(_user_ids(gone))
+        actors = self.meet(gone)
         return [self._removal(row, actors) for row in gone]
+
+    def meet(self, rows: Sequence[Row]) -> Mapping[str, Actor]:
+        """Look up everybody these rows name, in as few requests as there can be."""
+        return self.people.meet(
+            text_of(row, name) for row in rows for name in ("LastModifiedById", "CreatedById")
+        )
 
     def _reading(self, row: Row, actors: Mapping[str, Actor]) -> Reading:
         modified = self._modified(row)
@@ -136,7 +151,7 @@ class Scribe:
             if moved_too
             else unknown("the last editor's stamp is older than the deletion"),
             merged_into=master,
-            restorable_until=at + IN_THE_BIN if self.known.schema.undeletable else None,
+            restorable_until=at + IN_THE_BIN if self.known.restorable else None,
         )
 
     def _modified(self, row: Row) -> datetime:
@@ -144,10 +159,6 @@ class Scribe:
             if found := moment_of(row, name):
                 return found
         return self.read_at
-
-
-def _user_ids(rows: Iterable[Row]) -> set[str | None]:
-    return {text_of(row, name) for row in rows for name in ("LastModifiedById", "CreatedById")}
 
 
 def _editor(row: Row, actors: Mapping[str, Actor]) -> Actor:

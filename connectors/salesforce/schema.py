@@ -158,6 +158,7 @@ class Known:
         narrow: the bookkeeping among them, for objects too wide for one address line.
         stamp: the field by which it is polled; None where it has no stamp at all.
         replicateable: whether the vendor lists its deletions.
+        restorable: whether the recycle bin gives its records back, as far as is known.
     """
 
     schema: Schema
@@ -165,6 +166,7 @@ class Known:
     narrow: tuple[str, ...]
     stamp: str | None
     replicateable: bool
+    restorable: bool
 
 
 def know(source: str, describe: Describe) -> Known:
@@ -189,6 +191,8 @@ def know(source: str, describe: Describe) -> Known:
         narrow=tuple(name for name in _NARROW if name in names),
         stamp=next((name for name in _STAMPS if name in names), None),
         replicateable=describe.replicateable,
+        # An identity that may write nothing is told false for every object: that says nothing.
+        restorable=describe.undeletable or not any(field.updateable for field in kept),
     )
 
 

@@ -85,10 +85,10 @@ def _sent(client: Client, object_: str, writes: Sequence[Write]) -> Sequence[Ans
     results = client.write("composite/sobjects", list[RowResult], body(object_, writes), _HEADERS)
     if len(results) != len(writes):
         raise Ambiguous(
-            f"{client.source}: Salesforce answered for {len(results)} of {len(writes)} records",
+            f"Salesforce answered for {len(results)} of {len(writes)} records",
             hint="the records are read back before anything else is written",
         )
-    return [_answer(client, write, result) for write, result in zip(writes, results, strict=True)]
+    return [_answer(write, result) for write, result in zip(writes, results, strict=True)]
 
 
 def body(object_: str, writes: Sequence[Write]) -> bytes:
@@ -115,12 +115,12 @@ def _raw(token: str) -> msgspec.Raw:
     return msgspec.Raw(token.encode())
 
 
-def _answer(client: Client, write: Write, result: RowResult) -> Answer:
+def _answer(write: Write, result: RowResult) -> Answer:
     if not result.success:
         error = result.errors[0] if result.errors else RowError("UNKNOWN_EXCEPTION")
         return _refused(write, error.status_code, error.told())
     if result.id is not None and to18(result.id) != to18(write.ref.id):
-        raise Ambiguous(f"{client.source}: Salesforce answered for records we did not write")
+        raise Ambiguous("Salesforce answered for records we did not write")
     return Answer(write.key, Verdict.ACCEPTED)
 
 

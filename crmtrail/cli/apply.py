@@ -57,8 +57,7 @@ def _apply(context: Context, id_: str, *, canary: int | None, yes: bool) -> int:
     app = context.app
     if not yes:
         _confirm(context, id_)
-    stopping = stop_on_signals()
-    with context.progress(f"plan {id_}") as tell:
+    with stop_on_signals() as stopping, context.progress(f"plan {id_}") as tell:
         applied = app.apply(
             id_,
             canary=canary,

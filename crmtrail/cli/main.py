@@ -101,6 +101,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     context = Context.missing()
     try:
         with program.make_context("crmtrail", list(_given(arguments)), obj=context) as ctx:
+            # Known before the command is: an unknown command is refused in JSON too.
+            context.as_json = bool(ctx.params["as_json"])
             result: Any = program.invoke(ctx)
     except BrokenPipeError:
         sys.stderr.close()

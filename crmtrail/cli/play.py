@@ -28,14 +28,13 @@ def sandbox(context: Context, port: int, seed: int, size: str, state: Path | Non
     from crmtrail.errors import Mistake
     from crmtrail.sandbox.build import build
 
-    stopping = stop_on_signals()
     try:
         server = build(port=port, seed=seed, size=size, path=str(state) if state else ":memory:")
     except OSError as error:
         raise Mistake(
             f"port {port} cannot be used: {error.strerror}", hint="choose another with --port"
         ) from None
-    with server:
+    with server, stop_on_signals() as stopping:
         people = {wire.crm: wire.people() for wire in server.wires}
         shape = {
             crm: {"base_url": server.url, "tokens": people[crm]["tokens"]} for crm in people

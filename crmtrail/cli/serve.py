@@ -31,6 +31,6 @@ def _serve(context: Context) -> None:
 
     configure(verbose=context.verbose, quiet=context.quiet)
     app = context.app
-    app.store.checkpoint(app.clock.now())
     structlog.get_logger().info("crmtrail starts", sources=sorted(app.config.sources))
-    app.serve(stop_on_signals())
+    with stop_on_signals() as stopping:
+        app.serve(stopping)

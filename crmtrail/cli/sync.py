@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,11 +11,13 @@ from crmtrail.cli.context import Context, command, table
 from crmtrail.cli.look import clock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
+    from crmtrail.app import Target
     from crmtrail.cli.context import Tell
+    from crmtrail.model import Mode
     from scheduler.runner import Run
 
 
@@ -30,31 +33,30 @@ def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: b
     if full and reconcile:
         raise Mistake("--full and --reconcile cannot go together")
     mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
-    stopping = stop_on_signals()
     runs: list[Run] = []
-    app = context.app
-    for target in app.targets(targets):
-        if stopping.is_set():
-            break
-        with context.progress(f"{target.source}:{target.object}") as tell:
-            run = app.sync(
-                target,
-                mode,
-                stopping=stopping.is_set,
-                progress=telling(tell),
-            )
-        runs.append(run)
-        if run.failure is not None:
-            context.say(f"error: {run.source}:{run.object}: {run.failure.message}")
-            if run.failure.hint:
-                context.say(f"hint: {run.failure.hint}")
+    with stop_on_signals() as stopping:
+        for target in context.app.targets(targets):
+            if stopping.is_set():
+                break
+            runs.append(_synced(context, target, mode, stopping))
+        stopped = stopping.is_set()
     context.answer(
         {"event": "result", "runs": [_shape(run) for run in runs]},
         lambda out: _render(out, runs),
     )
-    if stopping.is_set():
+    if stopped:
         return 130
     return next((run.failure.exit_code for run in runs if run.failure is not None), 0)
+
+
+def _synced(context: Context, target: "Target", mode: "Mode", stopping: threading.Event) -> "Run":
+    with context.progress(f"{target.source}:{target.object}") as tell:
+        run = context.app.sync(target, mode, stopping=stopping.is_set, progress=telling(tell))
+    if run.failure is not None:
+        context.say(f"error: {run.source}:{run.object}: {run.failure.message}")
+        if run.failure.hint:
+            context.say(f"hint: {run.failure.hint}")
+    return run
 
 
 def telling(tell: "Tell") -> "Callable[[Run], None]":
@@ -62,12 +64,19 @@ def telling(tell: "Tell") -> "Callable[[Run], None]":
     return lambda run: tell(run.kept.read, None, f"{run.kept.changes:,} changes")
 
 
-def stop_on_signals() -> threading.Event:
-    """Return an event that SIGINT and SIGTERM set; work stops at the next safe point."""
+@contextmanager
+def stop_on_signals() -> "Iterator[threading.Event]":
+    """Give an event that SIGINT and SIGTERM set; work stops at the next safe point."""
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
-    return stopping
+    before = {
+        number: signal.signal(number, lambda *_: stopping.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _shape(run: "Run") -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Server:
         self.control = Control(world, wires)
         self._http = _Http(("127.0.0.1", port), self)
         self._thread: threading.Thread | None = None
+        self._serving = False
 
     @property
     def url(self) -> str:
@@ -42,17 +43,20 @@ class Server:
 
     def start(self) -> Self:
         """Serve in a background thread."""
+        self._serving = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         return self
 
     def serve(self) -> None:
         """Serve in this thread until `stop` is called from another one."""
+        self._serving = True
         self._http.serve_forever()
 
     def stop(self) -> None:
-        """Stop serving and close the port."""
-        self._http.shutdown()
+        """Stop serving, if it was started, and close the port."""
+        if self._serving:
+            self._http.shutdown()
         self._http.server_close()
         if self._thread is not None:
             self._thread.join()

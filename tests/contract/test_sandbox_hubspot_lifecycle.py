@@ -169,7 +169,7 @@ def test_associations_are_read_in_batches_with_numbers_as_ids(portal: PortalUnde
 
     found = api.get_page("contacts", "companies", {"inputs": [{"id": i} for i in ids]})
 
-    assert {each._from.id for each in found.results} == set(ids)
+    assert {each.to_dict()["_from"]["id"] for each in found.results} == set(ids)
     types = found.results[0].to[0].association_types
     assert {(t.category, t.type_id, t.label) for t in types} == {
         ("HUBSPOT_DEFINED", 1, "Primary"),
@@ -268,3 +268,60 @@ def test_seeded_counts_and_sums_agree_with_the_associations(portal: PortalUnderT
                 float(portal.truth("line_items", i)[0]["properties"]["amount"]) for i in items
             ]
             assert float(values["amount"]) == pytest.approx(sum(amounts))
+
+
+def test_single_associations_are_put_and_taken_away(portal: PortalUnderTest) -> None:
+    contact = portal.ids()[0]
+    firms = associated(portal, "contacts", contact, "companies")
+    firm = next(i for i in portal.ids("companies") if i not in firms)
+    api = portal.api(portal.client.crm.associations.v4.basic_api)
+    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}]
+
+    api.create("contacts", contact, "companies", firm, types)
+    assert associated(portal, "companies", firm, "contacts")[contact] == [280]
+    api.archive("contacts", contact, "companies", firm)
+    assert contact not in associated(portal, "companies", firm, "contacts")
+    path = f"/crm/v4/objects/contacts/{contact}/associations"
+    assert portal.send("PUT", f"{path}/default/companies/{firm}").status_code == 200
+    assert portal.send("PUT", f"{path}/companies/{firm}", []).status_code == 400
+    wrong = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}]
+    assert portal.send("PUT", f"{path}/companies/{firm}", wrong).status_code == 400
+
+
+def test_many_associations_come_in_pages(portal: PortalUnderTest) -> None:
+    firm = portal.ids("companies")[0]
+    staff = set(associated(portal, "companies", firm, "contacts"))
+    path = f"/crm/v4/objects/companies/{firm}/associations/contacts"
+    seen, after = set(), ""
+    while after is not None:
+        page = portal.send("GET", path, params={"limit": 1, "after": after}).json()
+        seen |= {str(each["toObjectId"]) for each in page["results"]}
+        after = page.get("paging", {}).get("next", {}).get("after")
+
+    assert seen == staff
+
+
+def test_labels_between_two_objects_under_both_addresses(portal: PortalUnderTest) -> None:
+    found = [
+        portal.send("GET", path).json()["results"]
+        for path in (
+            "/crm/v4/associations/contacts/companies/labels",
+            "/crm/associations/v4/contacts/companies/labels",
+            "/crm/associations/2026-03/contacts/companies/labels",
+        )
+    ]
+
+    assert found[0] == found[1] == found[2]
+    assert {(each["typeId"], each["label"]) for each in found[0]} == {(1, "Primary"), (279, None)}
+    assert portal.send("GET", "/crm/v4/associations/contacts/products/labels").status_code == 400
+
+
+def test_records_without_associations_are_named(portal: PortalUnderTest) -> None:
+    [made] = portal.act("create", object="contacts", records=[{"fields": {"city": "Oslo"}}])["ids"]
+
+    done = portal.send(
+        "POST", "/crm/v4/associations/contacts/deals/batch/read", {"inputs": [{"id": made}]}
+    )
+
+    assert done.status_code == 207
+    assert done.json()["errors"][0]["context"] == {"fromObjectId": [made]}

@@ -251,3 +251,37 @@ def test_pages_and_searches_are_fast_over_many_records() -> None:
         assert len(found["results"]) == 200
         assert searched - started < 0.5
         assert read - searched < 0.5
+
+
+def test_a_text_query_looks_into_the_names(portal: PortalUnderTest) -> None:
+    record = portal.truth("contacts")[4]
+
+    found = portal.post("contacts/search", {"query": record["properties"]["email"].upper()}).json()
+
+    assert record["id"] in {r["id"] for r in found["results"]}
+
+
+def test_results_sort_both_ways_and_by_id_without_a_rule(portal: PortalUnderTest) -> None:
+    def amounts(direction: str) -> list[float]:
+        sorts = [{"propertyName": "amount", "direction": direction}]
+        found = portal.post("deals/search", {"sorts": sorts, "limit": 100}).json()["results"]
+        return [float(r["properties"]["amount"]) for r in found]
+
+    assert amounts("ASCENDING") == sorted(amounts("DESCENDING"))
+    assert amounts("DESCENDING") == amounts("ASCENDING")[::-1]
+    plain = portal.post("deals/search", {"limit": 100}).json()["results"]
+    assert [r["id"] for r in plain] == portal.ids("deals")
+    assert portal.post("deals/search", {"sorts": ["amount"]}).status_code == 200
+    wrong = [{"propertyName": "amount", "direction": "UP"}]
+    assert portal.post("deals/search", {"sorts": wrong}).status_code == 400
+
+
+def test_underfilled_search_pages_skip_nothing(portal: PortalUnderTest) -> None:
+    portal.act("short_pages", on=True)
+    seen, after = [], "0"
+    while after is not None:
+        page = portal.post("contacts/search", {"limit": 30, "after": after}).json()
+        seen += [r["id"] for r in page["results"]]
+        after = page.get("paging", {}).get("next", {}).get("after")
+
+    assert seen == portal.ids("contacts", 1000)

@@ -72,14 +72,17 @@ class MemoryConnector:
 
     Attributes:
         boundary: called with a name wherever a process could die; it may raise.
+        audit: called with the writes before any of them is carried out.
         meanwhile: called once, right after the next write landed and before it is answered.
         refusals: the answer for each id that is refused.
         unkept: ids whose writes are accepted and silently dropped.
         altered: for each id, the token that the CRM stores instead of any that is written.
         faults: for each write request from now on, its fault or None.
         silent: ids that a write's answer does not mention.
+        hidden: ids that a read does not answer for.
+        written: every write request, in order.
         effective: by write key, how often a write changed something.
-        lost_edits: how often a write went over somebody else's newer value.
+        over: every value that a write went over, with the write's key and the field.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class MemoryConnector:
         self.write_batch = write_batch
         self.things: dict[str, Thing] = {}
         self.boundary: Callable[[str], None] = lambda _name: None
+        self.audit: Callable[[Sequence[Write]], None] = lambda _writes: None
         self.meanwhile: Callable[[], None] | None = None
         self.refusals: dict[str, Answer] = {}
         self.unkept: set[str] = set()
@@ -104,6 +108,7 @@ class MemoryConnector:
         self.silent: set[str] = set()
         self.hidden: set[str] = set()
         self.effective: Counter[str] = Counter()
+        self.over: list[tuple[str, str, Token | None]] = []
         self.written: list[tuple[Write, ...]] = []
         self.account = "org-1"
         self._schema = schema
@@ -206,6 +211,7 @@ class MemoryConnector:
         assert object_ == self._schema.object
         assert len({write.ref.id for write in writes}) == len(writes)
         self._call("write")
+        self.audit(writes)
         self.written.append(tuple(writes))
         fault = self.faults.pop(0) if self.faults else None
         if fault is not None and not fault.landed:
@@ -250,8 +256,10 @@ class MemoryConnector:
         fields = {
             name: self.altered.get(id_, self._stored(token)) for name, token in write.fields.items()
         }
-        if any(self.things[id_].fields.get(name) != token for name, token in fields.items()):
-            self.effective[write.key] += 1
+        held = self.things[id_].fields
+        changed = [name for name, token in fields.items() if held.get(name) != token]
+        self.over += [(write.key, name, held.get(name)) for name in changed]
+        self.effective[write.key] += bool(changed)
         self.edit(id_, fields, US)
 
     @staticmethod

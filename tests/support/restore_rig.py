@@ -24,9 +24,13 @@ from crmtrail.ports import Journal, Store
 from rollback.apply import Applied, Applier
 from rollback.batches import Limits
 from rollback.journal import SqlJournal
+from rollback.memory import MemoryJournal
 from rollback.planner import ByOperation, Planner, Selection
 from rollback.run import Hooks
+from snapshot.diff import Sent
 from snapshot.engine import open_store
+from snapshot.memory import MemoryStore
+from snapshot.memory_leases import MemoryLeases
 from support.memory_connector import MemoryConnector, Ticking
 from support.restoring import SYNC, schema, text
 
@@ -35,6 +39,7 @@ FIELDS = schema(
     Field("Title"),
     Field("Score", computed=True, updateable=False),
     Field("Name", nillable=False),
+    Field("Code", updateable=False),
 )
 RULES = RulesConfig(blanking=BlankingConfig(min_records=3))
 
@@ -134,6 +139,19 @@ def counted(counts: Mapping[Result, int]) -> dict[str, int]:
 
 def good(numbers: Sequence[int]) -> list[Token]:
     return [text(f"555-{no}") for no in numbers]
+
+
+def memory_rig(restore: RestoreConfig | None = None, **crm: Any) -> Rig:
+    """Return a rig that keeps everything in memory."""
+    clock = Ticking()
+    journal: MemoryJournal
+
+    def awaited(refs: Sequence[Ref]) -> Mapping[Ref, Sequence[Sent]]:
+        return journal.awaited(refs)
+
+    store = MemoryStore(clock, MemoryLeases(clock), awaited)
+    journal = MemoryJournal(store.seal)
+    return Rig(store, journal, clock, restore or RestoreConfig(), **crm)
 
 
 @contextmanager

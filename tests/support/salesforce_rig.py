@@ -5,15 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from support.connector_rig import Someone, Values
-from support.sandbox_rig import SandboxRig, WallClock
-
 from connectors.salesforce import connect
 from crmtrail.model import Token
 from crmtrail.ports import Connector
 from crmtrail.sandbox.salesforce.wire import SalesforceWire
 from crmtrail.sandbox.server import Server
 from crmtrail.sandbox.world import World
+from support.connector_rig import Someone, Values
+from support.sandbox_rig import SandboxRig, WallClock
 
 _STAMPS = {
     "IsDeleted",

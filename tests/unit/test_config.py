@@ -74,6 +74,21 @@ def test_all_mistakes_are_told_at_once_without_the_secret():
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        "{method: token, token: ${T}}",
+        '{method: token, token: "${T}"}',
+        "{method: token, token: '${T}'}",
+    ],
+)
+def test_variables_may_stand_in_flow_mappings_and_quotes(written):
+    text = f"sources: {{hs: {{kind: hubspot, base_url: https://x.example, auth: {written}}}}}"
+    secret = 'a: "b" #c }'
+    config = parse(text, {"T": secret})
+    assert config.sources["hs"].auth.token.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
     ("url", "accepted"),
     [
         ("https://acme.my.salesforce.com/", True),

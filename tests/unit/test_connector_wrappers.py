@@ -219,7 +219,7 @@ def test_a_share_of_the_quota_is_left_to_others(used: int, restoring: bool, goes
     if goes:
         budgeted.page("Account", "c")
     else:
-        with pytest.raises(BudgetSpent, match=f"{used} of 1000 API calls are used"):
+        with pytest.raises(BudgetSpent, match=f"{used} of 1000 API calls of sf are used"):
             budgeted.page("Account", "c")
     assert moody.asked == (["page"] if goes else [])
 

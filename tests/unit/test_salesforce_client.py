@@ -197,6 +197,14 @@ def test_a_refused_connection_means_that_nothing_was_sent(call: Callable[[Client
     sf.close()
 
 
+def test_an_unknown_host_is_unavailable() -> None:
+    config = settings("https://no-such-org.invalid", timeout=5)
+    sf = Client("sf", config, TOKEN, "62.0", FixedClock())
+    with pytest.raises(Unavailable):
+        read(sf)
+    sf.close()
+
+
 def test_a_vendor_that_repeats_the_token_does_not_get_it_into_a_message() -> None:
     odd = Scripted(400, error("ODD", f"got {TOKEN}"))
     with ScriptedServer(odd) as server, client(server) as sf, pytest.raises(Mistake) as caught:
@@ -233,6 +241,12 @@ def test_an_impossible_token_is_refused_without_showing_it(token: str) -> None:
     with pytest.raises(Mistake) as caught:
         connect("sf", settings("https://acme.my.salesforce.com"), auth(token), FixedClock())
     assert not token.strip() or token not in str(caught.value)
+
+
+def test_an_impossible_client_id_is_refused() -> None:
+    config = settings("https://acme.my.salesforce.com", client_id="line\nbreak")
+    with pytest.raises(Mistake, match="client_id"):
+        connect("sf", config, auth(), FixedClock())
 
 
 @pytest.mark.parametrize("told", ["59.0", "v3", "sixty", "2026-03"])

@@ -120,6 +120,16 @@ def test_deletions_older_than_fifteen_days_are_asked_for_as_far_as_they_go() -> 
     assert timedelta(days=14) < end - begin < timedelta(days=15)
 
 
+def test_a_gap_is_told_once_even_if_the_window_is_cut_and_time_goes_on() -> None:
+    at = Cursor(Phase.DELETIONS, mark=MARK, began=NOON, since=NOON - timedelta(days=40))
+    begin, end, _ = position.window(at, NOON)
+    halved = position.narrowed(at, begin=begin, end=end)
+    assert halved is not None
+    later = NOON + timedelta(minutes=2)
+    assert position.window(halved, later)[0] == begin
+    assert not position.window(halved, later)[2]
+
+
 def test_too_many_deletions_are_asked_for_in_halves_until_all_are_covered() -> None:
     at = Cursor(Phase.DELETIONS, mark=MARK, began=NOON, since=NOON - timedelta(days=1))
     begin, end, _ = position.window(at, NOON)

@@ -234,6 +234,14 @@ def test_without_the_right_to_read_users_the_sync_goes_on() -> None:
     assert reading.actor.why == "this identity may not read users"
 
 
+def test_users_are_named_even_where_their_profiles_are_hidden() -> None:
+    with org(rows(row(ONE))) as (server, sf):
+        server.refusals["Profile.Name"] = refusal("INVALID_FIELD")
+        (reading,) = first(sf, polled()).readings
+        assert query_of(server.asked[-1]).startswith("SELECT Id,Name FROM User")
+    assert reading.actor.name == "Ada"
+
+
 def test_a_short_page_is_not_the_last_unless_salesforce_says_so() -> None:
     with org(rows(row(ONE), done=False), rows(row(TWO)), Scripted(content=NOTHING)) as (server, sf):
         pages = finish(sf, first(sf, polled()))
@@ -361,6 +369,16 @@ def test_deletions_already_shown_or_long_known_cost_nothing_more() -> None:
     assert [removal.ref.id for page in pages for removal in page.removals] == [ONE]
 
 
+def test_a_list_of_deletions_with_broken_stamps_is_not_believed() -> None:
+    broken = Scripted(content={"deletedRecords": [], "latestDateCovered": "lately"})
+    with org(rows()) as (server, sf):
+        page = first(sf, polled())
+        for answer in (broken, listing((ONE, "some time ago"))):
+            server.script.append(answer)
+            with pytest.raises(Unavailable, match="no time stamp"):
+                sf.page("Account", page.cursor)
+
+
 def test_many_purged_records_are_listed_without_asking_for_each() -> None:
     gone = [(f"001{number:012d}AAA", "2026-11-24T09:40:00.000+0000") for number in range(500)]
     with org(rows(), listing(*gone)) as (_, sf):
@@ -403,6 +421,16 @@ def test_too_many_deletions_are_read_in_halves() -> None:
     assert [removal.ref.id for page in pages for removal in page.removals] == [ONE, TWO]
 
 
+def test_a_list_too_long_for_one_page_is_cut_by_time() -> None:
+    at = "2026-11-24T09:40:00.000+0000"
+    many = [(f"001{number:012d}AAA", at) for number in range(20_001)]
+    with org(rows(), listing(*many)) as (_, sf):
+        first_of_all = first(sf, polled())
+        page = sf.page("Account", first_of_all.cursor)
+    assert (page.done, page.removals) == (False, ())
+    assert position.read(page.cursor).span > 0
+
+
 def test_an_object_without_a_stamp_is_refused_with_words() -> None:
     bare = {**DESCRIBE, "fields": [{"name": "Id"}]}
     bare_org = ScriptedServer(otherwise=lambda _: Scripted(content=bare))
@@ -421,6 +449,8 @@ def test_a_foreign_cursor_is_lost() -> None:
         with pytest.raises(CursorLost):
             sf.page("Account", cursor)
         assert position.read(sf.start("Account", "page 2", Mode.FULL)).phase is Phase.SWEEP
+        with pytest.raises(CursorLost, match="no next page"):
+            sf.page("Account", polled())
 
 
 WIDE = {
@@ -466,6 +496,22 @@ def test_read_tells_live_deleted_and_unknown_records_apart() -> None:
 
 def change(id_: str, key: str = "k", **fields: str) -> Write:
     return Write(Ref("sf", "Account", id_), fields, key)
+
+
+def test_one_impossible_id_does_not_hide_the_others() -> None:
+    impossible = ONE[:15] + "ZZZ"
+    answers = (refusal("MALFORMED_ID"), Scripted(content=[row(ONE)]), rows())
+    with org(*answers) as (server, sf):
+        found = sf.read("Account", [impossible, ONE])
+        assert json.loads(server.asked[2].body)["ids"] == [ONE]
+    assert set(found) == {ONE}
+    with org(refusal("MALFORMED_ID")) as (_, sf), pytest.raises(Mistake, match="MALFORMED_ID"):
+        sf.read("Account", [ONE])
+
+
+def test_more_ids_than_a_read_takes_are_a_callers_mistake() -> None:
+    with org() as (_, sf), pytest.raises(ValueError, match="2000 ids"):
+        sf.read("Account", [ONE] * 2001)
 
 
 LOCKED = {"statusCode": "ENTITY_IS_LOCKED", "message": "a\nb", "fields": ["Name"]}

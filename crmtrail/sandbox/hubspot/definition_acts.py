@@ -86,7 +86,8 @@ def _pipeline(portal: Portal, order: Order, actor: Actor) -> dict[str, Any]:
         ]
         change = {"stages": sorted(stages, key=lambda each: each["displayOrder"])}
     user = int(actor.id) if actor.kind == "user" else None
-    portal.schema.put_pipeline(kind.name, doc | change, action="UPDATE", user=user)
+    stage = str(order.get("stage", ""))
+    portal.schema.put_pipeline(kind.name, doc | change, action="UPDATE", user=user, stage=stage)
     return {"ids": [doc["id"]]}
 
 

@@ -89,8 +89,8 @@ def audit(portal: Portal, call: Call) -> Reply:
     stage = call.parts[2] if len(call.parts) > 2 else None  # noqa: PLR2004 -- the stage's place
     rows = portal.world.db.execute(
         "SELECT * FROM hs_pipeline_audit WHERE object=? AND pipeline=?"
-        " AND (? IS NULL OR stage=?) ORDER BY seq DESC",
-        (name, call.parts[1], stage, stage),
+        " AND stage IS ? ORDER BY seq DESC",
+        (name, call.parts[1], stage),
     )
     results: list[dict[str, Any]] = [
         {

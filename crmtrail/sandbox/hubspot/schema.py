@@ -203,17 +203,23 @@ class Schema:
         raise Refusal(404, "OBJECT_NOT_FOUND", f"Pipeline {id_} does not exist.")
 
     def put_pipeline(
-        self, object_: str, doc: dict[str, Any], *, action: str, user: int | None
+        self, object_: str, doc: dict[str, Any], *, action: str, user: int | None, stage: str = ""
     ) -> None:
-        """Write one pipeline and its audit entry."""
-        text = json.dumps(doc)
+        """Write one pipeline and its audit entry, and one for the stage that was changed."""
         self._world.db.execute(
-            "INSERT OR REPLACE INTO hs_pipeline VALUES (?,?,?)", (object_, doc["id"], text)
+            "INSERT OR REPLACE INTO hs_pipeline VALUES (?,?,?)",
+            (object_, doc["id"], json.dumps(doc)),
         )
-        self._world.db.execute(
-            "INSERT INTO hs_pipeline_audit(object, pipeline, action, at, user, doc)"
-            " VALUES (?,?,?,?,?,?)",
-            (object_, doc["id"], action, millis(self._world.clock.now()), user, text),
+        changed: list[tuple[str | None, dict[str, Any]]] = [(None, doc)]
+        changed += [(each["id"], each) for each in doc["stages"] if each["id"] == stage]
+        at = millis(self._world.clock.now())
+        self._world.db.executemany(
+            "INSERT INTO hs_pipeline_audit(object, pipeline, stage, action, at, user, doc)"
+            " VALUES (?,?,?,?,?,?,?)",
+            [
+                (object_, doc["id"], id_, action, at, user, json.dumps(each))
+                for id_, each in changed
+            ],
         )
         self._pipelines.pop(object_, None)
 

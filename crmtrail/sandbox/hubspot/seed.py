@@ -15,7 +15,7 @@ from crmtrail.sandbox.world import Actor
 Link = tuple[str, int, str, int, int]
 
 _FIRST_ID = 15_875_400_000
-_LEAST = 20
+_LEAST = 30
 
 
 def seed(portal: Portal, records: int) -> None:

@@ -42,7 +42,7 @@ class Cursors:
     def keep(self, cursor: Cursor) -> str:
         """Open a cursor and return its locator; the user's oldest beyond ten is closed."""
         mine = [key for key, item in self._open.items() if item.user == cursor.user]
-        for key in mine[: len(mine) - OPEN_PER_USER + 1]:
+        for key in mine[: max(0, len(mine) - OPEN_PER_USER + 1)]:
             del self._open[key]
         self._count += 1
         locator = ids.numbered("0r8", self._count)

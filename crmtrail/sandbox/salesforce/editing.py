@@ -10,6 +10,7 @@ from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.deletion import Deletion
 from crmtrail.sandbox.salesforce.records import Records
 from crmtrail.sandbox.salesforce.refusal import Refusal, busy, deleted, not_found
+from crmtrail.sandbox.salesforce.rules import Rules
 from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.validate import Validation, Values
 
@@ -19,8 +20,11 @@ Row = Mapping[str, Any]
 class Editing:
     """Carries out single writes. Call inside `Records.unit`."""
 
-    def __init__(self, records: Records, validation: Validation, deletion: Deletion) -> None:
+    def __init__(
+        self, records: Records, validation: Validation, deletion: Deletion, rules: Rules
+    ) -> None:
         self.records = records
+        self.rules = rules
         self.tables = records.tables
         self.validation = validation
         self.deletion = deletion
@@ -77,7 +81,15 @@ class Editing:
             )
         self._may_write(call)
         values = self.validation.new(sobject, found, call.view)
-        return self.records.create(sobject, [values], call.session.by, self.now())[0]
+        by, now = call.session.by, self.now()
+        if not self.rules.any(sobject):
+            return self.records.create(sobject, [values], by, now)[0]
+        values = self.rules.before(call, sobject, values, None)
+        # Its own transaction: a rule may refuse what was just saved.
+        with self.records.unit(now):
+            (id_,) = self.records.create(sobject, [values], by, now)
+            self.rules.after(sobject, id_, by)
+        return id_
 
     def update(self, call: Call, sobject: SObject, row: Row, found: Values) -> None:
         """Change a record.
@@ -88,7 +100,14 @@ class Editing:
         self._may_write(call)
         values = self.validation.edit(sobject, found, row, call.view)
         self.unlocked(row)
-        self.records.update(sobject, row, values, call.session.by, self.now())
+        by, now = call.session.by, self.now()
+        if not self.rules.any(sobject):
+            self.records.update(sobject, row, values, by, now)
+            return
+        values = self.rules.before(call, sobject, values, row)
+        with self.records.unit(now):
+            self.records.update(sobject, row, values, by, now)
+            self.rules.after(sobject, row["Id"], by)
 
     def delete(self, call: Call, sobject: SObject, row: Row) -> None:
         """Move a record into the recycle bin.

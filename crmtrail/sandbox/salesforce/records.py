@@ -42,17 +42,18 @@ class Records:
     @contextmanager
     def unit(self, at: datetime) -> Iterator[None]:
         """Make what is done inside one transaction: whole, with its side effects, or undone."""
+        outer = self._dirty, self._history
+        self._dirty, self._history = defaultdict(set), defaultdict(list)
         self.tables.db.execute("SAVEPOINT sf_unit")
         try:
             yield
             self._finish(at)
         except BaseException:
-            self._dirty.clear()
-            self._history.clear()
             self.tables.db.execute("ROLLBACK TO sf_unit")
-            self.tables.db.execute("RELEASE sf_unit")
             raise
-        self.tables.db.execute("RELEASE sf_unit")
+        finally:
+            self.tables.db.execute("RELEASE sf_unit")
+            self._dirty, self._history = outer
 
     def create(
         self, sobject: SObject, new: Sequence[Mapping[str, Any]], by: By, at: datetime
@@ -142,11 +143,11 @@ class Records:
         """Move a row into the recycle bin or out of it."""
         now = moments.stamp(at)
         stamps = {}
-        if "systemmodstamp" in sobject.by_name:
+        if sobject.moves_stamp:
             stamps = {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": by.user}
         self.tables.change(sobject, row["Id"], {**columns, **stamps})
         gone = op == "delete"
-        if "systemmodstamp" in sobject.by_name:
+        if sobject.moves_stamp:
             self._journal(
                 sobject, row["Id"], op, {"IsDeleted": not gone}, {"IsDeleted": gone}, by, at
             )
@@ -154,7 +155,7 @@ class Records:
 
     def purged(self, sobject: SObject, row: Mapping[str, Any], by: By, at: datetime) -> None:
         """Note that a row has left the recycle bin for good."""
-        if "systemmodstamp" in sobject.by_name:
+        if sobject.moves_stamp:
             self._journal(sobject, row["Id"], "purge", {"IsDeleted": True}, {}, by, at)
 
     def dirty(self, sobject: SObject, row: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """What Salesforce refuses, in its words, and the shapes in which it says so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crmtrail.sandbox.http import Reply
@@ -21,6 +21,7 @@ class Refusal(Exception):
         *,
         status: int = 400,
         whole: bool = False,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
@@ -28,13 +29,14 @@ class Refusal(Exception):
         self.fields = None if fields is None else list(fields)
         self.status = status
         self.whole = whole
+        self.more = dict(more or {})
 
     def body(self) -> list[dict[str, Any]]:
         """Return the list a single-record resource answers with."""
         error: dict[str, Any] = {"message": self.message, "errorCode": self.code}
         if self.fields is not None:
             error["fields"] = self.fields
-        return [error]
+        return [self.more | error]
 
     def reply(self) -> Reply:
         """Return the HTTP answer."""
@@ -43,7 +45,7 @@ class Refusal(Exception):
     def item(self) -> dict[str, Any]:
         """Return the entry of a collection's answer; it carries no id."""
         error = {"statusCode": self.code, "message": self.message, "fields": self.fields or []}
-        return {"success": False, "errors": [error]}
+        return {"success": False, "errors": [self.more | error]}
 
 
 def not_found() -> Refusal:

@@ -60,7 +60,7 @@ class Replication:
     def _window(self, call: Call, sobject: SObject, days: int) -> tuple[datetime, datetime]:
         if call.method != "GET":
             raise wrong_method(call, "GET", "HEAD")
-        if not sobject.replicateable or "systemmodstamp" not in sobject.by_name:
+        if not sobject.replicateable or not sobject.moves_stamp:
             raise Refusal("INVALID_TYPE", f"{sobject.name} is not replicateable")
         start, end = _minute(call, "start"), _minute(call, "end")
         if start >= end:

@@ -133,4 +133,3 @@ def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDat
             "A precondition of the request failed: the record was modified",
             status=412,
         )
-

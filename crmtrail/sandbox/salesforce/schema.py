@@ -41,6 +41,11 @@ class SObject:
         return found
 
     @cached_property
+    def moves_stamp(self) -> bool:
+        """Whether the records bear SystemModstamp; history rows do not."""
+        return "systemmodstamp" in self.by_name
+
+    @cached_property
     def columns(self) -> tuple[Field, ...]:
         """The fields that have a column of their own in the object's table."""
         return tuple(field for field in self.fields if not field.parts and not field.lookup)

@@ -159,7 +159,10 @@ class _Parser:
         self._must("SELECT")
         select = self._listed(self._item if top else self._plain_item)
         self._must("FROM")
-        source = self._word()
+        source = self._next()
+        # Group and Order are objects, too, so any word will do.
+        if source.kind != "word":
+            raise self._wrong(source)
         alias = None
         if self._now.kind == "word" and self._now.text.lower() not in _RESERVED:
             alias = self._next().text

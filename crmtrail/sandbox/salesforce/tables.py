@@ -20,6 +20,8 @@ CREATE TABLE sf_cleared(parent TEXT NOT NULL, object TEXT NOT NULL, id TEXT NOT 
   field TEXT NOT NULL);
 CREATE TABLE sf_pending(seq INTEGER PRIMARY KEY, visible REAL NOT NULL, stamp TEXT NOT NULL,
   work TEXT NOT NULL);
+CREATE TABLE sf_rule(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, object TEXT NOT NULL,
+  what TEXT NOT NULL);
 CREATE TABLE sf_setting(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -51,7 +53,7 @@ def _column(field: Field) -> str:
 def _indexes(sobject: SObject) -> Iterable[str]:
     name = table(sobject)
     made = "CREATE INDEX" + f' "ix_{sobject.name}_'
-    stamp = "SystemModstamp" if "systemmodstamp" in sobject.by_name else "CreatedDate"
+    stamp = "SystemModstamp" if sobject.moves_stamp else "CreatedDate"
     yield f'{made}stamp" ON {name}("{stamp}", "Id")'
     yield f'{made}deleted" ON {name}(_deleted) WHERE _deleted IS NOT NULL'
     for field in sobject.stored:

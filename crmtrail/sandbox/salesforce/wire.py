@@ -15,6 +15,7 @@ from crmtrail.sandbox.salesforce.composite import Composite
 from crmtrail.sandbox.salesforce.deletion import Deletion
 from crmtrail.sandbox.salesforce.describe import Describe
 from crmtrail.sandbox.salesforce.editing import Editing
+from crmtrail.sandbox.salesforce.orders import Orders
 from crmtrail.sandbox.salesforce.org_schema import org_schema
 from crmtrail.sandbox.salesforce.querying import Querying
 from crmtrail.sandbox.salesforce.quota import Quota
@@ -23,10 +24,12 @@ from crmtrail.sandbox.salesforce.records import CRM, Records
 from crmtrail.sandbox.salesforce.refusal import Refusal, not_found
 from crmtrail.sandbox.salesforce.replication import Replication
 from crmtrail.sandbox.salesforce.rows import Rows
+from crmtrail.sandbox.salesforce.rules import Rules
 from crmtrail.sandbox.salesforce.seed import Seed
 from crmtrail.sandbox.salesforce.seed_people import told
 from crmtrail.sandbox.salesforce.sessions import Sessions, no_session
 from crmtrail.sandbox.salesforce.soap import Soap
+from crmtrail.sandbox.salesforce.switches import Switches
 from crmtrail.sandbox.salesforce.tables import Tables, table
 from crmtrail.sandbox.salesforce.validate import Validation
 from crmtrail.sandbox.salesforce.versions import OLDEST, label, versions
@@ -51,7 +54,9 @@ class SalesforceWire:
         self._visibility = Visibility(self._tables)
         self._sessions = Sessions(self._tables)
         self._quota = Quota(self._tables)
-        self._editing = Editing(self._records, Validation(self._tables), self._deletion)
+        orders = Orders(self._tables)
+        rules = Rules(self._records, orders)
+        self._editing = Editing(self._records, Validation(self._tables), self._deletion, rules)
         self._reading = Reading(self._tables)
         self._querying = Querying(self._tables)
         self._describe = Describe(self._tables)
@@ -60,7 +65,10 @@ class SalesforceWire:
         self._replication = Replication(self._tables)
         self._composite = Composite(self._records, self._subrequest)
         self._soap = Soap(self._editing, self._sessions, self._visibility, self._quota)
-        self._acts = Acts(self._editing, self._visibility, self._quota, self._sessions)
+        switches = Switches(
+            self._editing, orders, rules, self._visibility, self._quota, self._sessions
+        )
+        self._acts = Acts(self._editing, orders, switches)
         self._binned: datetime | None = None
 
     def create(self) -> None:

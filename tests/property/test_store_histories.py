@@ -1,0 +1,201 @@
+"""Random stories: both stores agree, and every state that was kept can be had again."""
+
+import tempfile
+from contextlib import ExitStack
+from datetime import timedelta
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.readings import ADA, BOB, OBJECT, ROBOT, SOURCE, T0, at, event, reading, ref, removal
+from support.store_rig import RIGS, Watching
+
+from crmtrail.model import Op, Reading
+from crmtrail.ports import Query, ignore
+from snapshot.canonical import same
+
+IDS = ("003A", "003B", "003C")
+FIELDS = ("Phone", "Fax", "Score", "Tier")
+TOKENS = (
+    "null",
+    '""',
+    '"1"',
+    '"é"',
+    '"\\u00e9"',
+    "1",
+    "1.0",
+    "true",
+    "0",
+    "-0",
+    "[1]",
+    '"\\ud800"',
+)
+ACTORS = (ADA, BOB, ROBOT)
+
+seconds = st.integers(0, 30)
+tokens = st.sampled_from(TOKENS)
+
+
+@st.composite
+def readings(draw):
+    modified = draw(seconds)
+    fields = draw(st.dictionaries(st.sampled_from(FIELDS), tokens, min_size=1))
+    trail = draw(
+        st.lists(
+            st.builds(
+                event,
+                st.sampled_from(FIELDS),
+                st.sampled_from(("1", "2", None)),
+                seconds,
+                st.sampled_from(ACTORS),
+            ),
+            max_size=3,
+        )
+    )
+    return reading(
+        draw(st.sampled_from(IDS)),
+        tokens=fields,
+        modified=modified,
+        edited=draw(st.integers(0, modified)),
+        read=modified + draw(st.integers(0, 10)),
+        actor=draw(st.sampled_from(ACTORS)),
+        created=draw(st.none() | seconds),
+        trail=trail,
+        deleted=draw(st.booleans()) and draw(st.booleans()),
+    )
+
+
+@st.composite
+def removals(draw):
+    return removal(draw(st.sampled_from(IDS)), read=draw(seconds), when=draw(st.none() | seconds))
+
+
+pages = st.lists(st.lists(readings() | removals(), max_size=5), min_size=1, max_size=6)
+
+QUESTIONS = (
+    Query(),
+    Query(field="Phone"),
+    Query(actor="bob noyce"),
+    Query(via="enricher"),
+    Query(op=Op.UPDATE),
+    Query(since=at(10), until=at(20)),
+    Query(record=ref("003B")),
+    Query(operation="op-1"),
+)
+
+
+def told(rig):
+    """Everything that a store answers."""
+    store = rig.store
+    refs = [ref(id_) for id_ in IDS]
+    answers = [store.heads(refs), store.standing(SOURCE, OBJECT), store.operations()]
+    for each in refs:
+        answers += [store.timeline(each), store.timeline(each, "Phone"), store.blame(each)]
+        answers += [store.version(each, at(when)) for when in range(-1, 45, 4)]
+        answers += [store.version(each), store.difference(each, at(5), at(25))]
+    for question in QUESTIONS:
+        entries, cursor = [], None
+        while True:
+            some, cursor = store.log(question, limit=4, cursor=cursor)
+            entries += some
+            if cursor is None:
+                break
+        answers.append(entries)
+    spans = [(-1, 10), (0, 30), (10, 20), (20, 45), (20, 20)]
+    answers += [list(store.diff(SOURCE, OBJECT, at(a), at(b))) for a, b in spans]
+    if store.operations():
+        answers.append(list(store.members("op-1")))
+    return answers, store.checkpoint(T0)
+
+
+def keep_all(rig, story):
+    watching = Watching("op-1", rule="any")
+    for no, found in enumerate(story):
+        rig.keep(*found, cursor=str(no), complete_to=at(no * 3), notice=watching)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pages)
+def test_the_stores_agree_on_everything(story):
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        rigs = [stack.enter_context(rig(folder)) for rig in RIGS.values()]
+        for rig in rigs:
+            keep_all(rig, story)
+        one, other = (told(rig) for rig in rigs)
+        assert one == other
+        assert all(rig.store.verify().ok for rig in rigs)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pages)
+def test_nothing_is_lost_and_nothing_doubled(story):
+    with tempfile.TemporaryDirectory() as folder, RIGS["sqlite"](Path(folder)) as rig:
+        shown = {}
+        for no, found in enumerate(story):
+            rig.keep(*found, cursor=str(no))
+            size = rig.store.checkpoint(T0).size
+            _numbers_have_no_gap(rig)
+            for one in found:
+                _the_newest_reading_is_the_head(rig, one)
+            shown = {id_: rig.store.timeline(ref(id_)) for id_ in IDS}
+            rig.keep(*found, cursor=str(no))
+            assert rig.store.checkpoint(T0).size == size, "a repeated page is kept once"
+            assert {id_: rig.store.timeline(ref(id_)) for id_ in IDS} == shown
+        for made in shown.values():
+            _replay_leads_to_the_head(rig, made)
+
+
+def _numbers_have_no_gap(rig):
+    for id_ in IDS:
+        made = rig.store.timeline(ref(id_))
+        assert [each.number for each in made] == list(range(1, len(made) + 1))
+        assert all(each.changes for each in made if each.op in {Op.UPDATE, Op.RESTORE})
+
+
+def _the_newest_reading_is_the_head(rig, one):
+    """Whatever is stored now was read no earlier than this."""
+    if isinstance(one, Reading):
+        head = rig.store.heads([one.ref])[one.ref]
+        assert head.fields.keys() >= one.fields.keys() or head.known_at >= one.read_at
+
+
+def _replay_leads_to_the_head(rig, made):
+    """Apply every change to the first state: each fits, and the last state is the head."""
+    if not made:
+        return
+    fields = dict(rig.store.heads([made[0].ref])[made[0].ref].fields)
+    for each in reversed(made):
+        for change in each.changes:
+            assert fields[change.field] == change.new
+            assert not same(change.old, change.new)
+            if change.old is None:
+                del fields[change.field]
+            else:
+                fields[change.field] = change.old
+    for each in made:
+        for change in each.changes:
+            assert fields.get(change.field) == change.old
+            fields[change.field] = change.new
+    assert fields == rig.store.heads([made[0].ref])[made[0].ref].fields
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.dictionaries(st.sampled_from(FIELDS), tokens, min_size=1), min_size=1, max_size=8)
+)
+def test_every_state_can_be_had_again(states):
+    with tempfile.TemporaryDirectory() as folder, RIGS["sqlite"](Path(folder)) as rig:
+        expected = {}
+        for no, fields in enumerate(states):
+            found = reading("003A", tokens=fields, modified=no * 10)
+            rig.store.absorb(SOURCE, OBJECT, [found], notice=ignore)
+            expected = expected | fields
+            now = rig.store.heads([ref()])[ref()].fields
+            assert now.keys() == expected.keys()
+            assert all(same(now[name], token) for name, token in expected.items())
+            states[no] = now
+        for no, fields in enumerate(states):
+            for late in (0, 9):
+                when = at(no * 10) + timedelta(seconds=late)
+                assert rig.store.version(ref(), when).fields == fields
