@@ -12,7 +12,12 @@ def alike(one: Token | None, other: Token | None) -> bool:
     """Whether two tokens are told and leave the field in the same state."""
     if one is None or other is None:
         return False
-    return (one in BLANK and other in BLANK) or same(one, other)
+    if one == other or (one in BLANK and other in BLANK):
+        return True
+    texts = one.startswith('"') + other.startswith('"')
+    if texts == 1 or (texts and "\\" not in one and "\\" not in other):
+        return False  # text and no text, or two texts spelled plainly: no need to decode them
+    return same(one, other)
 
 
 def sayable(words: str) -> str:

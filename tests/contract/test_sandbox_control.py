@@ -237,7 +237,9 @@ def test_the_server_listens_on_loopback_only(sandbox):
 def test_the_documentation_names_every_act(org):
     text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
     part = text.split("## Salesforce", 1)[1].split("## HubSpot", 1)[0]
-    named = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[a-z_`, ]+) \|", part, re.MULTILINE))))
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[a-z_`, ]+) \|", part, re.MULTILINE)))
+    )
     with pytest.raises(ValueError, match="unknown act") as caught:
         org.act("no_such_act")
     known = set(str(caught.value).split("known are ")[1].split(", "))

@@ -1,3 +1,5 @@
+import base64
+import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -372,3 +374,46 @@ def test_stamps_have_whole_seconds_and_the_date_header_is_the_worlds(org):
     assert told["SystemModstamp"] == told["CreatedDate"] == "2027-05-01T08:30:15.000+0000"
     sent = parsedate_to_datetime(answer.headers["Date"])
     assert sent == datetime(2027, 5, 1, 8, 30, 15, tzinfo=UTC)
+
+
+def test_a_new_line_takes_its_price_and_name_from_the_price_book(org):
+    deal = org.one("Opportunity", "HasOpportunityLineItem = false")
+    entry = org.one("PricebookEntry", "ProductCode = 'SW-0100'")
+    line = {"OpportunityId": deal["Id"], "PricebookEntryId": entry["Id"], "Quantity": 2,
+            "UnitPrice": 4000, "Discount": 10}  # fmt: skip
+    made = org.truth("OpportunityLineItem", org.restorer.OpportunityLineItem.create(line)["id"])
+    assert (made["ListPrice"], made["TotalPrice"]) == (entry["UnitPrice"], 7200.0)
+    assert made["Name"].endswith(entry["Name"])
+    after = org.truth("Opportunity", deal["Id"])
+    assert (after["Amount"], after["HasOpportunityLineItem"]) == (7200.0, True)
+    org.restorer.OpportunityLineItem.delete(made["Id"])
+    left = org.truth("Opportunity", deal["Id"])
+    assert (left["Amount"], left["HasOpportunityLineItem"]) == (7200.0, False)
+
+
+def test_a_signed_assertion_opens_a_session_of_its_subject(org):
+    def encoded(part):
+        return base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+
+    def grant(subject):
+        assertion = f"{encoded({'alg': 'RS256'})}.{encoded({'sub': subject})}.c2ln"
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+                "assertion": assertion}  # fmt: skip
+        return org.http.post(f"{org.server.url}/services/oauth2/token", data=form, timeout=10)
+
+    told = grant("crm.restorer@acme.example").json()
+    bearer = {"headers": {"Authorization": f"Bearer {told['access_token']}"}}
+    assert org.raw("GET", "/services/oauth2/userinfo", **bearer).json()["name"] == "CRM Restorer"
+    org.http.post(
+        f"{org.server.url}/services/oauth2/revoke", data={"token": told["access_token"]}, timeout=10
+    )
+    assert org.raw("GET", "/limits", **bearer).status_code == 401
+    assert grant("nobody@acme.example").status_code == 400
+
+
+def test_half_a_character_is_no_text(org):
+    answer = org.raw(
+        "POST", "/sobjects/Account", data=rb'{"Name": "\ud800"}',
+        headers={"Content-Type": "application/json"},
+    )  # fmt: skip
+    assert (answer.status_code, answer.json()[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from crmtrail.sandbox.salesforce.compiling import Compiler, ordered, paged
-from crmtrail.sandbox.salesforce.fields import Field
+from crmtrail.sandbox.salesforce.fields import NUMERIC, Field
 from crmtrail.sandbox.salesforce.filters import Filters, Sql
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.soql_tree import Call, Name, Order, Query, refuse
@@ -137,6 +137,14 @@ class Aggregates:
                 f"unexpected function: {call.function}",
             )  # fmt: skip
         source, field, _ = self._scope.resolve(call.arg)
+        adds = call.function in ("SUM", "AVG")
+        if not field.sortable or (adds and field.type not in NUMERIC):
+            raise refuse(
+                "MALFORMED_QUERY",
+                self._query.text,
+                call.at,
+                f"field {field.name} does not support aggregate operator {call.function}",
+            )
         kept = field if call.function in ("MIN", "MAX") else _NUMBER
         column = source.sql(field)
         if call.function == "COUNT_DISTINCT":

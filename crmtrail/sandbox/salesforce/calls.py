@@ -1,9 +1,12 @@
 """One API call, as every resource sees it."""
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from crmtrail.sandbox.http import Request
+from crmtrail.sandbox.salesforce import moments
 from crmtrail.sandbox.salesforce.records import By
 from crmtrail.sandbox.salesforce.refusal import Refusal, unparsable
 from crmtrail.sandbox.salesforce.visibility import View
@@ -53,9 +56,14 @@ class Call:
             Refusal: no JSON.
         """
         try:
-            return self.request.json()
+            body = self.request.json()
+            if b"\\ud" in self.request.body.lower():
+                # Half a surrogate pair is no character.
+                json.dumps(body, ensure_ascii=False).encode()
         except ValueError as error:
-            raise unparsable(f"Unexpected character or end of input: {error}") from None
+            told = str(error).encode("ascii", "replace").decode()
+            raise unparsable(f"Unexpected character or end of input: {told}") from None
+        return body
 
     def members(self) -> dict[str, Any]:
         """Return the JSON body, which must be an object.
@@ -86,6 +94,29 @@ class Call:
         if value is None:
             raise Refusal("MISSING_ARGUMENT", f"Missing required parameter: {name}")
         return value
+
+    def condition(self, header: str) -> datetime | None:
+        """Return the moment a conditional header names.
+
+        Raises:
+            Refusal: no HTTP date.
+        """
+        text = self.request.headers.get(header)
+        if text is None:
+            return None
+        try:
+            return moments.parse_http(text)
+        except ValueError:
+            raise Refusal("INVALID_HEADER", f"Invalid value of header {header}: {text}") from None
+
+    def must_be(self, *methods: str) -> None:
+        """Check the method.
+
+        Raises:
+            Refusal: the resource does not know it.
+        """
+        if self.method not in methods:
+            raise wrong_method(self, *methods)
 
 
 def wrong_method(call: Call, *allowed: str) -> Refusal:

@@ -96,6 +96,11 @@ class Compiler:
         if len(query.select) != 1 or not isinstance(query.select[0], Name):
             raise Refusal("MALFORMED_QUERY", "A semi join sub-select must select one field")
         source, field, _ = scope.resolve(query.select[0])
+        if field.type not in ("id", "reference"):
+            raise refuse(
+                "MALFORMED_QUERY", query.text, query.select[0].at,
+                "Cannot use the selected field in a semi join sub-select: " + field.name,
+            )  # fmt: skip
         where, values = self.where(query, scope)
         column = source.sql(field)
         text = f"SELECT {column} FROM {scope.tables} WHERE {where} AND {column} IS NOT NULL"

@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from crmtrail.sandbox.http import Reply, Request
-from crmtrail.sandbox.salesforce.calls import Call, wrong_method
+from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.records import Records
 from crmtrail.sandbox.salesforce.refusal import Refusal, unparsable
 
@@ -40,8 +40,7 @@ class Composite:
 
     def answer(self, call: Call) -> Reply:
         """Answer POST /composite."""
-        if call.method != "POST":
-            raise wrong_method(call, "POST")
+        call.must_be("POST")
         order = call.members()
         subrequests = _checked(order.get("compositeRequest"))
         answers: list[dict[str, Any]] = []
@@ -83,12 +82,11 @@ class Composite:
 
     def batch(self, call: Call) -> Reply:
         """Answer POST /composite/batch: independent subrequests, each its own transaction."""
-        if call.method != "POST":
-            raise wrong_method(call, "POST")
+        call.must_be("POST")
         order = call.members()
         listed = order.get("batchRequests")
-        if not isinstance(listed, list):
-            raise unparsable("batchRequests must be a list")
+        if not _are_objects(listed):
+            raise unparsable("batchRequests must be a list of objects")
         if len(listed) > MAX_SUBREQUESTS:
             raise _too_many(len(listed))
         results: list[dict[str, Any]] = []
@@ -110,9 +108,13 @@ def _too_many(count: int) -> Refusal:
     )
 
 
+def _are_objects(listed: object) -> TypeGuard[list[dict[str, Any]]]:
+    return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
+
+
 def _checked(listed: object) -> list[dict[str, Any]]:
     """Return the subrequests after the checks that refuse the whole request."""
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
+    if not _are_objects(listed):
         raise unparsable("compositeRequest must be a list of objects")
     if len(listed) > MAX_SUBREQUESTS:
         raise _too_many(len(listed))
@@ -125,7 +127,7 @@ def _checked(listed: object) -> list[dict[str, Any]]:
         seen.add(reference)
         queries += bool(re.search(r"/(query|queryAll|composite/sobjects)\b", str(item.get("url"))))
         headers = item.get("httpHeaders") or {}
-        if _FORBIDDEN & {name.lower() for name in headers}:
+        if not isinstance(headers, dict) or _FORBIDDEN & {name.lower() for name in headers}:
             raise Refusal("INVALID_INPUT", f"header not allowed in a subrequest: {list(headers)}")
     if queries > MAX_QUERIES:
         raise Refusal(

@@ -38,6 +38,7 @@ class Describe:
 
     def all_objects(self, call: Call) -> Reply:
         """Answer ``/sobjects``."""
+        call.must_be("GET")
         listed = [self._brief(call, item) for item in self._tables.schema.objects.values()]
         answer = {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": listed}
         return self._conditional(call, answer)
@@ -48,6 +49,7 @@ class Describe:
 
     def one_object(self, call: Call, sobject: SObject) -> Reply:
         """Answer ``/sobjects/X/describe``."""
+        call.must_be("GET")
         return self._conditional(call, self.told(call, sobject))
 
     def told(self, call: Call, sobject: SObject) -> dict[str, Any]:
@@ -73,9 +75,9 @@ class Describe:
         at = datetime.fromisoformat(changed) if changed else _BORN
         digest = hashlib.sha256(json.dumps(answer).encode()).hexdigest()[:8]
         headers = {"ETag": f'"{digest}"', "Last-Modified": moments.http_date(at)}
-        since = call.request.headers.get("if-modified-since")
+        since = call.condition("if-modified-since")
         known = call.request.headers.get("if-none-match", "")
-        if digest in known or (since and at.replace(microsecond=0) <= moments.parse_http(since)):
+        if digest in known or (since is not None and at.replace(microsecond=0) <= since):
             return Reply(304, b"", headers)
         return Reply.of(200, answer, headers)
 

@@ -93,7 +93,7 @@ class Filters:
         if test.op in ("INCLUDES", "EXCLUDES"):
             return self._chosen(test, column, field)
         if isinstance(test.right, Query):
-            return self._semi_join(test, column, test.right)
+            return self._semi_join(test, column, field, test.right)
         if isinstance(test.right, tuple):
             return self._list(test, column, field, test.right)
         return self._plain(test, column, field)
@@ -166,7 +166,9 @@ class Filters:
             text = f"NOT COALESCE(({text}), 0)"
         return text, values
 
-    def _semi_join(self, test: Comparison, column: str, query: Query) -> Sql:
+    def _semi_join(self, test: Comparison, column: str, field: Field, query: Query) -> Sql:
+        if field.type not in ("id", "reference"):
+            raise self._wrong(test, f"The left operand of a semi join is no id: {field.name}")
         inner, values = self._nested(query)
         text = f"{column} IN ({inner})"
         return (f"NOT COALESCE(({text}), 0)" if test.op == "NOT IN" else text), values

@@ -7,7 +7,7 @@ from typing import Any
 from crmtrail.sandbox.http import Reply
 from crmtrail.sandbox.salesforce import soql
 from crmtrail.sandbox.salesforce.aggregates import Aggregates, is_aggregate, is_count
-from crmtrail.sandbox.salesforce.calls import Call, wrong_method
+from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.compiling import ChildPlan, Compiler, Plan
 from crmtrail.sandbox.salesforce.cursors import Cursor, Cursors
 from crmtrail.sandbox.salesforce.refusal import Refusal
@@ -27,8 +27,7 @@ class Querying:
 
     def answer(self, call: Call) -> Reply:
         """Answer query, queryAll or query/{locator}."""
-        if call.method != "GET":
-            raise wrong_method(call, "GET", "HEAD")
+        call.must_be("GET")
         if len(call.parts) > 1:
             return Reply.of(200, self._more(call, call.parts[1]))
         text = call.request.one("q")

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from crmtrail.sandbox.http import Reply
 from crmtrail.sandbox.salesforce import moments
-from crmtrail.sandbox.salesforce.calls import Call, wrong_method
+from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.tables import Tables, table
@@ -58,8 +58,7 @@ class Replication:
         )
 
     def _window(self, call: Call, sobject: SObject, days: int) -> tuple[datetime, datetime]:
-        if call.method != "GET":
-            raise wrong_method(call, "GET", "HEAD")
+        call.must_be("GET")
         if not sobject.replicateable or not sobject.moves_stamp:
             raise Refusal("INVALID_TYPE", f"{sobject.name} is not replicateable")
         start, end = _minute(call, "start"), _minute(call, "end")

@@ -53,7 +53,7 @@ class Rows:
     def _get(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
         modified = _modified(row)
         headers = {"Last-Modified": moments.http_date(modified)}
-        since = _condition(call, "if-modified-since")
+        since = call.condition("if-modified-since")
         if since is not None and modified <= since:
             return Reply(304, b"", headers)
         listed = call.request.one("fields")
@@ -107,16 +107,6 @@ def _modified(row: Mapping[str, Any]) -> datetime:
     return moments.parse(text)
 
 
-def _condition(call: Call, header: str) -> datetime | None:
-    text = call.request.headers.get(header)
-    if text is None:
-        return None
-    try:
-        return moments.parse_http(text)
-    except ValueError:
-        raise Refusal("INVALID_HEADER", f"Invalid value of header {header}: {text}") from None
-
-
 def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDate") -> None:
     """Check If-Unmodified-Since against a stamp of the record, to the second.
 
@@ -125,7 +115,7 @@ def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDat
     Raises:
         Refusal: 412, the record was modified later; 400, no HTTP date.
     """
-    since = _condition(call, "if-unmodified-since")
+    since = call.condition("if-unmodified-since")
     at = row.get(stamp) or row["CreatedDate"]
     if since is not None and moments.parse(at) > since:
         raise Refusal(

@@ -237,6 +237,7 @@ class SalesforceWire:
         return special(call, sobject) if special else self._rows.one(call, sobject, rest[0])
 
     def _limits(self, call: Call) -> Reply:
+        call.must_be("GET")
         if call.parts[1:] != ("recordCount",):
             return self._quota.limits()
         wanted = call.request.many("sObjects")

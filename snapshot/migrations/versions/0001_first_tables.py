@@ -54,12 +54,9 @@ def upgrade() -> None:
     _plans()
     _steps()
     _runs()
-    _positions()
-    _operations()
-    _incidents()
+    _noticed()
     _records()
     _versions()
-    _changes()
     for table in INSERT_ONLY:
         _refuse(table, "update", "UPDATE", "rows are never changed")
         _refuse(table, "delete", "DELETE", "rows are never removed")
@@ -80,12 +77,16 @@ def upgrade() -> None:
     _refuse("plan_step", "delete", "DELETE", "rows are never removed")
 
 
-def _need(name: str, kind: TypeEngine[Any]) -> Column[Any]:
-    return Column(name, kind, nullable=False)
+def _need(kind: TypeEngine[Any], *names: str) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=False) for name in names]
 
 
-def _may(name: str, kind: TypeEngine[Any]) -> Column[Any]:
-    return Column(name, kind, nullable=True)
+def _may(kind: TypeEngine[Any], *names: str) -> list[Column[Any]]:
+    return [Column(name, kind, nullable=True) for name in names]
+
+
+def _json(column: str) -> CheckConstraint:
+    return CheckConstraint(f'json_valid("{column}")', name=f"{column}_is_json")
 
 
 def _refuse(table: str, suffix: str, occasion: str, why: str, condition: str = "") -> None:
@@ -98,18 +99,16 @@ def _refuse(table: str, suffix: str, occasion: str, why: str, condition: str = "
 def _names() -> None:
     op.create_table(
         "object",
-        _need("object_id", WHOLE),
-        _need("source", TEXT),
-        _need("name", TEXT),
+        *_need(WHOLE, "object_id"),
+        *_need(TEXT, "source", "name"),
         PrimaryKeyConstraint("object_id"),
         UniqueConstraint("source", "name"),
         **STRICT,
     )
     op.create_table(
         "field",
-        _need("field_id", WHOLE),
-        _need("object_id", WHOLE),
-        _need("name", TEXT),
+        *_need(WHOLE, "field_id", "object_id"),
+        *_need(TEXT, "name"),
         ForeignKeyConstraint(["object_id"], ["object.object_id"]),
         PrimaryKeyConstraint("field_id"),
         UniqueConstraint("object_id", "name"),
@@ -117,13 +116,9 @@ def _names() -> None:
     )
     op.create_table(
         "actor",
-        _need("actor_id", WHOLE),
-        _need("key", TEXT),
-        _need("kind", TEXT),
-        _may("ext_id", TEXT),
-        _may("name", TEXT),
-        _may("via", TEXT),
-        _may("why", TEXT),
+        *_need(WHOLE, "actor_id"),
+        *_need(TEXT, "key", "kind"),
+        *_may(TEXT, "ext_id", "name", "via", "why"),
         CheckConstraint(
             "kind IN ('user','app','import','automation','system','unknown')", name="kind_known"
         ),
@@ -133,11 +128,9 @@ def _names() -> None:
     )
     op.create_table(
         "schema_version",
-        _need("schema_id", WHOLE),
-        _need("object_id", WHOLE),
-        _need("at", WHOLE),
-        _need("document", TEXT),
-        CheckConstraint('json_valid("document")', name="document_is_json"),
+        *_need(WHOLE, "schema_id", "object_id", "at"),
+        *_need(TEXT, "document"),
+        _json("document"),
         ForeignKeyConstraint(["object_id"], ["object.object_id"]),
         PrimaryKeyConstraint("schema_id"),
         **STRICT,
@@ -148,18 +141,17 @@ def _names() -> None:
 def _ledger() -> None:
     op.create_table(
         "leaf",
-        _need("idx", WHOLE),
-        _need("kind", TEXT),
-        _need("entry", BYTES),
+        *_need(WHOLE, "idx"),
+        *_need(TEXT, "kind"),
+        *_need(BYTES, "entry"),
         CheckConstraint("idx >= 0", name="idx_natural"),
         PrimaryKeyConstraint("idx"),
         **STRICT,
     )
     op.create_table(
         "node",
-        _need("level", WHOLE),
-        _need("idx", WHOLE),
-        _need("hash", BYTES),
+        *_need(WHOLE, "level", "idx"),
+        *_need(BYTES, "hash"),
         CheckConstraint("length(hash) = 32", name="hash_is_sha256"),
         CheckConstraint("level > 0 AND idx >= 0", name="place_natural"),
         PrimaryKeyConstraint("level", "idx"),
@@ -170,38 +162,32 @@ def _ledger() -> None:
 def _plans() -> None:
     op.create_table(
         "plan",
-        _need("id", TEXT),
-        _need("digest", TEXT),
-        _need("author", TEXT),
-        _need("created", WHOLE),
-        _need("expires", WHOLE),
-        _need("source", TEXT),
-        _need("terms", TEXT),
+        *_need(TEXT, "id", "digest", "author"),
+        *_need(WHOLE, "created", "expires"),
+        *_need(TEXT, "source", "terms"),
         CheckConstraint("created <= expires", name="time_runs_forward"),
-        CheckConstraint('json_valid("terms")', name="terms_is_json"),
+        _json("terms"),
         PrimaryKeyConstraint("id"),
         **STRICT,
     )
     op.create_table(
         "approval",
-        _need("plan_id", TEXT),
-        _need("approver", TEXT),
-        _need("at", WHOLE),
+        *_need(TEXT, "plan_id", "approver"),
+        *_need(WHOLE, "at"),
         ForeignKeyConstraint(["plan_id"], ["plan.id"]),
         PrimaryKeyConstraint("plan_id", "approver"),
         **CLUSTERED,
     )
     op.create_table(
         "receipt",
-        _need("receipt_id", WHOLE),
-        _need("plan_id", TEXT),
-        _need("applied_at", WHOLE),
-        _need("applied_by", TEXT),
-        _need("planned", WHOLE),
-        _need("outcomes", TEXT),
-        _need("api_calls", WHOLE),
-        _need("leaf", WHOLE),
-        CheckConstraint('json_valid("outcomes")', name="outcomes_is_json"),
+        *_need(WHOLE, "receipt_id"),
+        *_need(TEXT, "plan_id"),
+        *_need(WHOLE, "applied_at"),
+        *_need(TEXT, "applied_by"),
+        *_need(WHOLE, "planned"),
+        *_need(TEXT, "outcomes"),
+        *_need(WHOLE, "api_calls", "leaf"),
+        _json("outcomes"),
         ForeignKeyConstraint(["leaf"], ["leaf.idx"]),
         ForeignKeyConstraint(["plan_id"], ["plan.id"]),
         PrimaryKeyConstraint("receipt_id"),
@@ -213,25 +199,26 @@ def _plans() -> None:
 def _steps() -> None:
     op.create_table(
         "plan_step",
-        _need("plan_id", TEXT),
-        _need("no", WHOLE),
-        _need("step_id", TEXT),
-        _need("source", TEXT),
-        _need("object", TEXT),
-        _need("record", TEXT),
-        _need("action", TEXT),
-        _need("expect", TEXT),
-        _need("write", TEXT),
-        _need("left", TEXT),
-        _need("reason", TEXT),
-        _need("state", TEXT),
-        _need("before", TEXT),
-        _may("sent_at", WHOLE),
-        _may("settled_at", WHOLE),
-        _may("result", TEXT),
-        _need("detail", TEXT),
-        _need("fields", TEXT),
-        _may("seen_version", WHOLE),
+        *_need(TEXT, "plan_id"),
+        *_need(WHOLE, "no"),
+        *_need(
+            TEXT,
+            "step_id",
+            "source",
+            "object",
+            "record",
+            "action",
+            "expect",
+            "write",
+            "left",
+            "reason",
+            "state",
+            "before",
+        ),
+        *_may(WHOLE, "sent_at", "settled_at"),
+        *_may(TEXT, "result"),
+        *_need(TEXT, "detail", "fields"),
+        *_may(WHOLE, "seen_version"),
         CheckConstraint("(state = 'settled') = (result IS NOT NULL)", name="settled_has_result"),
         CheckConstraint(
             "action IN ('update','undelete','create','delete','associate',"
@@ -243,11 +230,11 @@ def _steps() -> None:
         ),
         CheckConstraint("state <> 'sending' OR sent_at IS NOT NULL", name="sending_has_time"),
         CheckConstraint("state IN ('planned','sending','settled')", name="state_known"),
-        CheckConstraint('json_valid("before")', name="before_is_json"),
-        CheckConstraint('json_valid("expect")', name="expect_is_json"),
-        CheckConstraint('json_valid("fields")', name="fields_is_json"),
-        CheckConstraint('json_valid("left")', name="left_is_json"),
-        CheckConstraint('json_valid("write")', name="write_is_json"),
+        _json("before"),
+        _json("expect"),
+        _json("fields"),
+        _json("left"),
+        _json("write"),
         ForeignKeyConstraint(["plan_id"], ["plan.id"]),
         PrimaryKeyConstraint("plan_id", "no"),
         UniqueConstraint("plan_id", "step_id"),
@@ -264,19 +251,12 @@ def _steps() -> None:
 def _runs() -> None:
     op.create_table(
         "sync_run",
-        _need("run_id", WHOLE),
-        _need("object_id", WHOLE),
-        _need("mode", TEXT),
-        _need("state", TEXT),
-        _need("started", WHOLE),
-        _may("finished", WHOLE),
-        _need("api_calls", WHOLE),
-        _need("read", WHOLE),
-        _need("created", WHOLE),
-        _need("updated", WHOLE),
-        _need("deleted", WHOLE),
-        _need("changes", WHOLE),
-        _need("detail", TEXT),
+        *_need(WHOLE, "run_id", "object_id"),
+        *_need(TEXT, "mode", "state"),
+        *_need(WHOLE, "started"),
+        *_may(WHOLE, "finished"),
+        *_need(WHOLE, "api_calls", "read", "created", "updated", "deleted", "changes"),
+        *_need(TEXT, "detail"),
         CheckConstraint("(state = 'running') = (finished IS NULL)", name="closed_once_finished"),
         CheckConstraint("mode IN ('incremental','full','reconcile')", name="mode_known"),
         CheckConstraint(
@@ -289,32 +269,21 @@ def _runs() -> None:
     op.create_index("sync_run_newest", "sync_run", ["object_id", "run_id"])
     op.create_table(
         "gap",
-        _need("gap_id", WHOLE),
-        _need("object_id", WHOLE),
-        _may("run_id", WHOLE),
-        _may("since", WHOLE),
-        _may("until", WHOLE),
-        _need("why", TEXT),
+        *_need(WHOLE, "gap_id", "object_id"),
+        *_may(WHOLE, "run_id", "since", "until"),
+        *_need(TEXT, "why"),
         ForeignKeyConstraint(["object_id"], ["object.object_id"]),
         ForeignKeyConstraint(["run_id"], ["sync_run.run_id"]),
         PrimaryKeyConstraint("gap_id"),
         **STRICT,
     )
     op.create_index("gap_object", "gap", ["object_id", "gap_id"])
-
-
-def _positions() -> None:
     op.create_table(
         "position",
-        _need("object_id", WHOLE),
-        _may("cursor", TEXT),
-        _may("watermark", WHOLE),
-        _may("complete_to", WHOLE),
-        _may("expected", WHOLE),
-        _need("fence", WHOLE),
-        _need("live", WHOLE),
-        _need("dead", WHOLE),
-        _need("versions", WHOLE),
+        *_need(WHOLE, "object_id"),
+        *_may(TEXT, "cursor"),
+        *_may(WHOLE, "watermark", "complete_to", "expected"),
+        *_need(WHOLE, "fence", "live", "dead", "versions"),
         CheckConstraint("live >= 0 AND dead >= 0 AND versions >= 0", name="counts_natural"),
         ForeignKeyConstraint(["object_id"], ["object.object_id"]),
         PrimaryKeyConstraint("object_id"),
@@ -322,31 +291,24 @@ def _positions() -> None:
     )
     op.create_table(
         "lease",
-        _need("source", TEXT),
-        _need("object", TEXT),
-        _need("holder", TEXT),
-        _need("fence", WHOLE),
-        _need("expires_at", WHOLE),
+        *_need(TEXT, "source", "object", "holder"),
+        *_need(WHOLE, "fence", "expires_at"),
         CheckConstraint("fence >= 0", name="fence_natural"),
         PrimaryKeyConstraint("source", "object"),
         **CLUSTERED,
     )
 
 
-def _operations() -> None:
+def _noticed() -> None:
     op.create_table(
         "operation",
-        _need("operation_id", TEXT),
-        _need("object_id", WHOLE),
-        _need("op", TEXT),
-        _need("actor_id", WHOLE),
-        _need("started", WHOLE),
-        _need("ended", WHOLE),
-        _need("records", WHOLE),
-        _need("blanked", WHOLE),
-        _need("tallies", TEXT),
+        *_need(TEXT, "operation_id"),
+        *_need(WHOLE, "object_id"),
+        *_need(TEXT, "op"),
+        *_need(WHOLE, "actor_id", "started", "ended", "records", "blanked"),
+        *_need(TEXT, "tallies"),
         CheckConstraint(f"op IN ({OPS})", name="op_known"),
-        CheckConstraint('json_valid("tallies")', name="tallies_is_json"),
+        _json("tallies"),
         CheckConstraint("started <= ended", name="time_runs_forward"),
         ForeignKeyConstraint(["actor_id"], ["actor.actor_id"]),
         ForeignKeyConstraint(["object_id"], ["object.object_id"]),
@@ -355,27 +317,16 @@ def _operations() -> None:
     )
     op.create_index("operation_recent", "operation", ["object_id", "ended"])
     op.create_index("operation_started", "operation", ["started"])
-
-
-def _incidents() -> None:
     op.create_table(
         "incident",
-        _need("incident_id", TEXT),
-        _need("rule", TEXT),
-        _need("operation_id", TEXT),
-        _need("state", TEXT),
-        _need("severity", TEXT),
-        _need("title", TEXT),
-        _need("why", TEXT),
-        _need("records", WHOLE),
-        _need("fields", TEXT),
-        _need("evidence", TEXT),
-        _need("opened_at", WHOLE),
-        _need("seen_at", WHOLE),
+        *_need(TEXT, "incident_id", "rule", "operation_id", "state", "severity", "title", "why"),
+        *_need(WHOLE, "records"),
+        *_need(TEXT, "fields", "evidence"),
+        *_need(WHOLE, "opened_at", "seen_at"),
         CheckConstraint("severity IN ('low','medium','high','critical')", name="severity_known"),
         CheckConstraint("state IN ('new','ongoing','resolved')", name="state_known"),
-        CheckConstraint('json_valid("evidence")', name="evidence_is_json"),
-        CheckConstraint('json_valid("fields")', name="fields_is_json"),
+        _json("evidence"),
+        _json("fields"),
         ForeignKeyConstraint(["operation_id"], ["operation.operation_id"]),
         PrimaryKeyConstraint("incident_id"),
         UniqueConstraint("rule", "operation_id"),
@@ -387,19 +338,15 @@ def _incidents() -> None:
 def _records() -> None:
     op.create_table(
         "record",
-        _need("record_id", WHOLE),
-        _need("object_id", WHOLE),
-        _need("ext_id", TEXT),
-        _need("number", WHOLE),
-        _need("deleted", FLAG),
-        _need("modified_at", WHOLE),
-        _need("edited_at", WHOLE),
-        _need("known_at", WHOLE),
-        _may("history_to", WHOLE),
-        _may("operation_id", TEXT),
-        _need("digest", BYTES),
-        _need("stamps", TEXT),
-        _need("document", TEXT),
+        *_need(WHOLE, "record_id", "object_id"),
+        *_need(TEXT, "ext_id"),
+        *_need(WHOLE, "number"),
+        *_need(FLAG, "deleted"),
+        *_need(WHOLE, "modified_at", "edited_at", "known_at"),
+        *_may(WHOLE, "history_to"),
+        *_may(TEXT, "operation_id"),
+        *_need(BYTES, "digest"),
+        *_need(TEXT, "stamps", "document"),
         CheckConstraint("deleted IN (0, 1)", name="deleted_is_flag"),
         CheckConstraint("length(digest) = 32", name="digest_is_sha256"),
         CheckConstraint("number > 0", name="number_from_one"),
@@ -413,20 +360,14 @@ def _records() -> None:
 def _versions() -> None:
     op.create_table(
         "version",
-        _need("version_id", WHOLE),
-        _need("object_id", WHOLE),
-        _need("record_id", WHOLE),
-        _need("number", WHOLE),
-        _need("op", TEXT),
-        _need("deleted", FLAG),
-        _need("actor_id", WHOLE),
-        _need("at", WHOLE),
-        _need("known_at", WHOLE),
-        _may("run_id", WHOLE),
-        _may("operation_id", TEXT),
-        _may("plan_id", TEXT),
-        _need("digest", BYTES),
-        _need("stamps", TEXT),
+        *_need(WHOLE, "version_id", "object_id", "record_id", "number"),
+        *_need(TEXT, "op"),
+        *_need(FLAG, "deleted"),
+        *_need(WHOLE, "actor_id", "at", "known_at"),
+        *_may(WHOLE, "run_id"),
+        *_may(TEXT, "operation_id", "plan_id"),
+        *_need(BYTES, "digest"),
+        *_need(TEXT, "stamps"),
         CheckConstraint(f"op IN ({OPS})", name="op_known"),
         CheckConstraint("deleted IN (0, 1)", name="deleted_is_flag"),
         CheckConstraint("length(digest) = 32", name="digest_is_sha256"),
@@ -454,15 +395,10 @@ def _versions() -> None:
         sqlite_where=text("operation_id IS NOT NULL"),
     )
     op.create_index("version_valid", "version", ["object_id", "at", "record_id"])
-
-
-def _changes() -> None:
     op.create_table(
         "change",
-        _need("version_id", WHOLE),
-        _need("field_id", WHOLE),
-        _may("old", TEXT),
-        _may("new", TEXT),
+        *_need(WHOLE, "version_id", "field_id"),
+        *_may(TEXT, "old", "new"),
         CheckConstraint("old IS NOT new", name="something_changed"),
         ForeignKeyConstraint(["field_id"], ["field.field_id"]),
         ForeignKeyConstraint(["version_id"], ["version.version_id"]),
