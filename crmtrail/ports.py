@@ -205,7 +205,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which changes to list; every condition that is set must hold. ``until`` is exclusive."""
+    """Which changes to list; every condition that is set must hold. ``until`` is exclusive.
+
+    Baselines are no changes: they are listed only where ``op`` asks for them.
+    """
 
     source: str | None = None
     object: str | None = None

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import Mistake, PlanUnfit
-from crmtrail.model import Outcome, Plan, Receipt, Result, Step
-from crmtrail.ports import Clock, Connector, Journal, Journalled, Notice, StepState, Store, ignore
+from crmtrail.model import Action, Outcome, Plan, Receipt, Result, Step
+from crmtrail.ports import Clock, Connector, Journal, Notice, StepState, Store, ignore
 from rollback import receipt
 from rollback.batches import batches
 from rollback.digest import Digest, canonical
@@ -159,7 +159,7 @@ class Applier:
             clock=self._clock,
             restore=self._restore,
             hooks=hooks,
-            us=self._us(plan, exchange),
+            us=self._us(plan, exchange) if plan.counts.get(Action.UPDATE) else "",
         )
 
     def _us(self, plan: Plan, exchange: Exchange) -> str:
@@ -225,14 +225,6 @@ class Applier:
     def _as_found(self, plan: Plan, spool: Spool) -> Iterator[tuple[Step, Outcome]]:
         for each, line in zip(self._journal.steps(plan.id), spool, strict=True):
             yield each.step, _outcome_of(line)
-
-
-def settled_steps(journal: Journal, plan: str) -> Iterator[tuple[Step, Outcome]]:
-    """Give the settled steps of a plan with their outcomes, in order."""
-    settled: Iterator[Journalled] = journal.steps(plan, states=(StepState.SETTLED,))
-    for each in settled:
-        if each.outcome is not None:
-            yield each.step, each.outcome
 
 
 def _expired(plan: Plan) -> PlanUnfit:

@@ -1,7 +1,7 @@
 """The log: what changed, newest known first, a page at a time.
 
 Versions are found first, by whichever index fits the question; their entries follow from them.
-A question by actor or app leaves baselines out: a first sight is nobody's act.
+Baselines are left out unless asked for by name: a first sight is no change.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from crmtrail.model import Op, utc
+from crmtrail.model import utc
 from crmtrail.ports import Entry, Query
 from snapshot.logpage import Place, actor_matches, checked, page_of
 from snapshot.rows import record_id, versions_of
@@ -158,13 +158,13 @@ def _by_who(search: _Search, query: Query) -> bool:
     named = actor_matches(query)
     actors = [row for row, ext_id, name, via in rows if named(ext_id, name, via)]
     search.require("v.actor_id IN (SELECT value FROM json_each(?))", json.dumps(actors))
-    if query.op is not Op.BASELINE:
-        search.require("v.op <> 'baseline'")
     return bool(actors)
 
 
 def _by_what(search: _Search, query: Query) -> bool:
-    if query.op is not None:
+    if query.op is None:
+        search.require("v.op <> 'baseline'")
+    else:
         search.require("v.op = ?", query.op.value)
     if query.since is not None:
         search.require("v.at >= ?", micros(utc(query.since)))

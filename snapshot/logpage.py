@@ -61,9 +61,8 @@ def page_of(
 
 
 def shown(made: ChangeSet, query: Query) -> bool:
-    """Return whether a baseline may be listed for a question; anything else may."""
-    asks_who = query.actor is not None or query.via is not None
-    return made.op is not Op.BASELINE or not asks_who or query.op is Op.BASELINE
+    """Return whether a version is listed: a baseline only where baselines are asked for."""
+    return made.op is not Op.BASELINE or query.op is Op.BASELINE
 
 
 def _entries(made: ChangeSet, field_name: str | None) -> Iterator[Entry]:

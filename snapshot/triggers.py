@@ -1,14 +1,13 @@
 """What the database itself refuses: changing history.
 
-The same statements are run by the first migration and by a fresh ``create_all``; a test holds
-the two equal. They guard against our own mistakes; against somebody with the file there is the
-ledger.
+The migrations run the same statements; a test holds the two equal. They guard against our own
+mistakes; against somebody with the file there is the ledger.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-from sqlalchemy import DDL, event
+from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 INSERT_ONLY: Final = (
@@ -50,11 +49,12 @@ def statements(table: str) -> Iterator[str]:
         yield _refusal(table, "delete", "DELETE", "rows are never removed")
 
 
-def attach() -> None:
-    """Let ``create_all`` make the triggers with their tables."""
-    for name, table in SQLModel.metadata.tables.items():
-        for statement in statements(name):
-            event.listen(table, "after_create", DDL(statement))  # type: ignore[no-untyped-call]
+def create_all(connection: Connection) -> None:
+    """Make every table afresh, with its triggers: what the migrations have to add up to."""
+    SQLModel.metadata.create_all(connection)
+    for table in SQLModel.metadata.sorted_tables:
+        for statement in statements(table.name):
+            connection.exec_driver_sql(statement)
 
 
 def _refusal(table: str, suffix: str, occasion: str, why: str, condition: str = "") -> str:

@@ -173,6 +173,7 @@ _STRAYS: Final = {
     "change": (
         "SELECT min(c.version_id) FROM change AS c"
         " WHERE NOT EXISTS (SELECT 1 FROM version AS v WHERE v.version_id = c.version_id)"
+        " OR NOT EXISTS (SELECT 1 FROM field AS f WHERE f.field_id = c.field_id)"
     ),
 }
 

@@ -12,7 +12,15 @@ from support.restore_rig import Rig, contact, counted, good, outcomes, sql_rig
 from support.restoring import ADA, SYNC, US, text
 
 from crmtrail.config import RestoreConfig
-from crmtrail.errors import LeaseLost, Mistake, PermissionMissing, PlanUnfit, Throttled, Unfound
+from crmtrail.errors import (
+    LeaseLost,
+    Mistake,
+    PermissionMissing,
+    PlanUnfit,
+    StopAll,
+    Throttled,
+    Unfound,
+)
 from crmtrail.model import (
     NULL,
     Action,
@@ -25,7 +33,7 @@ from crmtrail.model import (
 )
 from crmtrail.ports import StepState
 from rollback.planner import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
-from rollback.receipt import as_json, as_text
+from rollback.receipt import as_json, as_text, sealed
 from rollback.run import TRIES, Ending, Hooks, Progress
 from snapshot.database import DRIVER
 
@@ -353,6 +361,22 @@ def test_an_unknown_plan_is_unfound(rig: Rig) -> None:
         rig.apply(replace(plan, id="plan-none"))
 
 
+def test_a_plan_of_another_source_is_refused(rig: Rig) -> None:
+    plan = rig.planned(1)
+    rig.crm.source = "hs"
+    with pytest.raises(Mistake, match="is for sf, not hs"):
+        rig.apply(plan)
+
+
+def test_an_answer_with_another_record_means_a_merge(rig: Rig) -> None:
+    plan = rig.planned(2)
+    rig.crm.survivors["000"] = "001"
+    ended = outcomes(rig.apply(plan))
+    assert ended["000"].result is Result.CONFLICT
+    assert "merged into 001" in ended["000"].detail
+    assert ended["001"].result is Result.RESTORED
+
+
 def test_an_altered_plan_is_refused(rig: Rig, tmp_path: Path) -> None:
     plan = rig.planned(1)
     tamper(tmp_path, 'UPDATE plan_step SET write = \'{"Phone":"\\"666\\""}\'')
@@ -432,6 +456,18 @@ def test_a_stop_between_batches_makes_no_receipt_and_can_go_on(tmp_path: Path) -
         assert rig.journal.receipt(plan.id) is None
         assert counted(outcomes_of(rig, plan)) == {"restored": 8}
         assert set(rig.crm.effective.values()) == {1}
+
+
+def test_many_steps_that_write_nothing_cost_no_request(rig: Rig) -> None:
+    operation = rig.blanked(501)
+    for no in range(501):
+        rig.crm.edit(f"{no:03}", {"Phone": text("new")}, ADA)
+    rig.sync()
+    plan = rig.plan(ByOperation(operation.id))
+    applied = rig.apply(plan)
+    assert applied.receipt is not None
+    assert counted(applied.receipt.outcomes) == {"conflict": 501}
+    assert plan.api_calls == applied.receipt.api_calls == 0
 
 
 def test_progress_adds_up(tmp_path: Path) -> None:
@@ -606,6 +642,13 @@ def test_a_receipt_reads_as_json_and_as_text(rig: Rig) -> None:
     lines = "\n".join(as_text(applied.receipt, applied.steps()))
     assert "conflict: sf:Contact:001: Phone: changed since by Ada" in lines
     assert "secret" not in document + lines
+
+
+def test_a_receipt_that_does_not_add_up_is_not_sealed(rig: Rig) -> None:
+    plan = rig.planned(2)
+    with pytest.raises(StopAll, match="has 2 steps, but 1 outcomes"):
+        sealed(rig.journal, plan, {Result.RESTORED: 1}, by="ada", at=plan.created, api_calls=0)
+    assert rig.journal.receipt(plan.id) is None
 
 
 def tamper(folder: Path, statement: str) -> None:

@@ -80,6 +80,7 @@ class MemoryConnector:
         faults: for each write request from now on, its fault or None.
         silent: ids that a write's answer does not mention.
         hidden: ids that a read does not answer for.
+        survivors: for an id that was merged away, the record that answers in its place.
         written: every write request, in order.
         effective: by write key, how often a write changed something.
         over: every value that a write went over, with the write's key and the field.
@@ -107,6 +108,7 @@ class MemoryConnector:
         self.faults: list[Fault | None] = []
         self.silent: set[str] = set()
         self.hidden: set[str] = set()
+        self.survivors: dict[str, str] = {}
         self.effective: Counter[str] = Counter()
         self.over: list[tuple[str, str, Token | None]] = []
         self.written: list[tuple[Write, ...]] = []
@@ -199,7 +201,7 @@ class MemoryConnector:
         assert object_ == self._schema.object
         self._call("read")
         found = {
-            id_: self._told(id_, trail=trail)
+            id_: self._told(self.survivors.get(id_, id_), trail=trail)
             for id_ in ids
             if id_ in self.things and id_ not in self.hidden
         }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from crmtrail.sandbox.client import Sandbox
 from crmtrail.sandbox.server import Server

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from simple_salesforce import Salesforce
+from simple_salesforce.api import Salesforce
 
 from crmtrail.sandbox.build import build
 from crmtrail.sandbox.client import Sandbox

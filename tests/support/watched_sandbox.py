@@ -25,7 +25,7 @@ WRITES = {
 }
 """The requests by which crmtrail writes records, as ``METHOD target``."""
 
-_ANY = re.compile("")
+ANY = re.compile("")
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Cue:
     number: int
     when: When
     action: Callable[[], None]
-    matching: re.Pattern[str] = _ANY
+    matching: re.Pattern[str] = ANY
     _seen: int = 0
 
     def strikes(self, request: Request) -> bool:

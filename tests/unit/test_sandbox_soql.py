@@ -48,7 +48,7 @@ def test_grouping_and_functions():
     ],
 )
 def test_literals(literal, kind):
-    where = soql.parse(" ".join(("SELECT Id FROM X WHERE A =", literal))).where
+    where = soql.parse("SELECT Id FROM X WHERE A = ?".replace("?", literal)).where
     assert isinstance(where, Comparison)
     assert not isinstance(where.right, tuple | Query)
     assert where.right.kind == kind

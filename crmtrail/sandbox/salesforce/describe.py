@@ -83,28 +83,13 @@ class Describe:
 
     def _brief(self, call: Call, sobject: SObject) -> dict[str, Any]:
         writes = not call.view.reads_only
-        base = f"{call.base}/sobjects/{sobject.name}"
-        return {
-            "activateable": False,
-            "associateEntityType": "History" if sobject.name.endswith("History") else None,
-            "associateParentEntity": None,
+        return _identity(sobject, f"{call.base}/sobjects/{sobject.name}") | {
             "createable": sobject.createable and writes,
-            "custom": False,
-            "customSetting": False,
-            "deepCloneable": False,
             "deletable": sobject.deletable and writes,
-            "deprecatedAndHidden": False,
             "feedEnabled": sobject.mergeable,
-            "hasSubtypes": False,
-            "isInterface": False,
-            "isSubtype": False,
-            "keyPrefix": sobject.prefix,
-            "label": sobject.label or sobject.name,
-            "labelPlural": sobject.plural,
             "layoutable": sobject.createable,
             "mergeable": sobject.mergeable and writes,
             "mruEnabled": sobject.createable,
-            "name": sobject.name,
             "queryable": True,
             "replicateable": sobject.replicateable,
             "retrieveable": True,
@@ -112,11 +97,6 @@ class Describe:
             "triggerable": sobject.createable,
             "undeletable": sobject.undeletable and writes,
             "updateable": sobject.updateable and writes,
-            "urls": {
-                "describe": f"{base}/describe",
-                "rowTemplate": f"{base}/{{ID}}",
-                "sobject": base,
-            },
         }
 
     def _children(self, sobject: SObject) -> list[dict[str, Any]]:
@@ -137,6 +117,8 @@ class Describe:
     def _field(self, call: Call, sobject: SObject, field: Field) -> dict[str, Any]:
         return (
             _nature(sobject, field)
+            | _uses(field)
+            | _values(field)
             | _numbers(field)
             | _references(field)
             | {
@@ -158,30 +140,35 @@ _MASTER_RECORD_TYPE = {
 }
 
 
-def _nature(sobject: SObject, field: Field) -> dict[str, Any]:
-    formula = bool(field.custom and (field.formula or field.lookup))
+def _identity(sobject: SObject, url: str) -> dict[str, Any]:
     return {
-        "aggregatable": field.sortable and field.type != "boolean",
-        "aiPredictionField": False,
-        "autoNumber": bool(field.numbering),
-        "calculated": formula or (field.rolled and field.custom),
-        "calculatedFormula": _formula(field) if formula else None,
+        "activateable": False,
+        "associateEntityType": "History" if sobject.name.endswith("History") else None,
+        "associateParentEntity": None,
+        "custom": False,
+        "customSetting": False,
+        "deepCloneable": False,
+        "deprecatedAndHidden": False,
+        "hasSubtypes": False,
+        "isInterface": False,
+        "isSubtype": False,
+        "keyPrefix": sobject.prefix,
+        "label": sobject.label or sobject.name,
+        "labelPlural": sobject.plural,
+        "name": sobject.name,
+        "urls": {"describe": f"{url}/describe", "rowTemplate": f"{url}/{{ID}}", "sobject": url},
+    }
+
+
+def _nature(sobject: SObject, field: Field) -> dict[str, Any]:
+    return {
         "caseSensitive": False,
         "compoundFieldName": field.compound,
-        "controllerName": None,
         "custom": field.custom,
-        "defaultValue": _default(field),
-        "defaultValueFormula": None,
-        "defaultedOnCreate": field.defaulted,
-        "dependentPicklist": False,
         "deprecatedAndHidden": False,
-        "displayLocationInDecimal": False,
         "encrypted": False,
         "externalId": field.external,
         "extraTypeInfo": "plaintextarea" if field.type == "textarea" else None,
-        "filterable": field.filterable,
-        "formulaTreatNullNumberAsZero": False,
-        "groupable": field.sortable and field.type not in ("currency", "double", "datetime"),
         "htmlFormatted": False,
         "idLookup": field.type in ("id", "email") or field.external,
         "inlineHelpText": None,
@@ -192,6 +179,39 @@ def _nature(sobject: SObject, field: Field) -> dict[str, Any]:
         "nameField": field.title,
         "nillable": field.nillable,
         "permissionable": field.nillable and field.type != "id",
+        "soapType": _SOAP.get(field.type, "xsd:string"),
+        "type": field.type,
+        "unique": field.unique,
+    }
+
+
+def _uses(field: Field) -> dict[str, Any]:
+    """Return what queries may do with a field."""
+    return {
+        "aggregatable": field.sortable and field.type != "boolean",
+        "aiPredictionField": False,
+        "displayLocationInDecimal": False,
+        "filterable": field.filterable,
+        "groupable": field.sortable and field.type not in ("currency", "double", "datetime"),
+        "queryByDistance": field.type == "address",
+        "searchPrefilterable": bool(field.refers),
+        "sortable": field.sortable,
+    }
+
+
+def _values(field: Field) -> dict[str, Any]:
+    """Return where a field's values come from: picklist, default, formula or counter."""
+    formula = bool(field.custom and (field.formula or field.lookup))
+    return {
+        "autoNumber": bool(field.numbering),
+        "calculated": formula or (field.rolled and field.custom),
+        "calculatedFormula": _formula(field) if formula else None,
+        "controllerName": None,
+        "defaultValue": _default(field),
+        "defaultValueFormula": None,
+        "defaultedOnCreate": field.defaulted,
+        "dependentPicklist": False,
+        "formulaTreatNullNumberAsZero": False,
         "picklistValues": [
             {
                 "active": True,
@@ -202,13 +222,7 @@ def _nature(sobject: SObject, field: Field) -> dict[str, Any]:
             }
             for value in field.values
         ],
-        "queryByDistance": field.type == "address",
         "restrictedPicklist": field.restricted,
-        "searchPrefilterable": bool(field.refers),
-        "soapType": _SOAP.get(field.type, "xsd:string"),
-        "sortable": field.sortable,
-        "type": field.type,
-        "unique": field.unique,
     }
 
 

@@ -31,20 +31,10 @@ CLUSTERED: Final = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 OPS: Final = "'baseline','create','update','delete','undelete','merge','restore'"
 
-INSERT_ONLY: Final = (
-    "actor",
-    "approval",
-    "change",
-    "field",
-    "gap",
-    "leaf",
-    "node",
-    "object",
-    "plan",
-    "receipt",
-    "schema_version",
-    "version",
-)
+_NAMES: Final = ("actor", "field", "object", "schema_version")
+_HISTORY: Final = ("change", "gap", "leaf", "node", "version")
+_PLANS: Final = ("approval", "plan", "receipt")
+INSERT_ONLY: Final = (*_NAMES, *_HISTORY, *_PLANS)
 
 
 def upgrade() -> None:

@@ -1,0 +1,125 @@
+"""Somebody with the file in hands: whatever is altered, verify names it.
+
+Not here, because no ledger alone can tell it: cutting off the newest entries together with all
+that hangs on them, or rewriting everything. For that a tree head has to lie outside.
+"""
+
+from hashlib import sha256
+
+import pytest
+from support.readings import BOB, OBJECT, SOURCE, T0, at, reading, removal
+from support.store_rig import Watching, sql_rig
+
+from snapshot.database import writing
+from snapshot.triggers import INSERT_ONLY
+
+FORGED = (
+    "INSERT INTO version SELECT {version}, object_id, record_id, {number}, op, deleted, actor_id,"
+    " at, known_at, run_id, operation_id, plan_id, digest, stamps FROM version WHERE version_id = 2"
+)
+
+
+@pytest.fixture
+def rig(tmp_path):
+    with sql_rig(tmp_path) as made:
+        made.keep(
+            reading("003A", {"Phone": "1", "Fax": "1"}), reading("003B", {"Phone": "2"}, modified=3)
+        )
+        made.keep(
+            reading("003A", {"Phone": "9", "Fax": "1"}, modified=20, actor=BOB),
+            removal("003B", read=30, when=25),
+            notice=Watching("op-1", rule="any"),
+        )
+        made.store.finish(made.run, state="done", at=at(60), api_calls=2)
+        yield made
+
+
+def alter(rig, *statements: str) -> None:
+    """Change the file as its owner can: without triggers and foreign keys."""
+    engine = rig.store.engine
+    with engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")  # this pragma only works outside transactions
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
+        connection.exec_driver_sql("BEGIN")
+        for table in INSERT_ONLY:
+            for suffix in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {table}_never_{suffix}")
+        for statement in statements:
+            assert connection.exec_driver_sql(statement).rowcount > 0
+        connection.commit()
+        connection.invalidate()
+
+
+def test_untouched_is_fine(rig):
+    told = rig.store.verify()
+    assert (told.ok, told.entries, told.first_bad) == (True, 5, {})
+    assert told.checked == 7
+    assert told.root == rig.store.checkpoint(T0).root
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "index", "record"),
+    [
+        ("UPDATE version SET at = at + 1 WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET known_at = known_at + 1 WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET actor_id = 1 WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET op = 'restore' WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET stamps = '{}' WHERE version_id = 0", "version", 0, "003A"),
+        ("UPDATE version SET deleted = 0 WHERE version_id = 3", "version", 3, "003B"),
+        ("UPDATE version SET operation_id = NULL WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET digest = zeroblob(32) WHERE version_id = 1", "version", 1, "003B"),
+        ("UPDATE version SET record_id = 2, number = 9 WHERE version_id = 2", "version", 2, "003B"),
+        ("DELETE FROM version WHERE version_id = 1", "version", 1, "003B"),
+        ("UPDATE change SET old = '\"0\"'", "version", 2, "003A"),
+        ("UPDATE change SET new = '\"0\"'", "version", 2, "003A"),
+        ("DELETE FROM change", "version", 2, "003A"),
+        ("UPDATE field SET name = 'Mobile' WHERE name = 'Phone'", "version", 2, "003A"),
+        ("UPDATE actor SET name = 'Eve' WHERE name = 'Bob Noyce'", "version", 2, "003A"),
+        ("UPDATE record SET ext_id = '003Z' WHERE ext_id = '003B'", "version", 1, "003Z"),
+        ("UPDATE object SET source = 'hs'", "version", 0, "003A"),
+        ("UPDATE leaf SET entry = CAST(entry || ' ' AS BLOB) WHERE idx = 1", "version", 1, "003B"),
+        ("UPDATE leaf SET entry = x'7b7d' WHERE idx = 4", "entry", 4, None),
+        ("UPDATE leaf SET kind = 'run' WHERE idx = 0", "entry", 0, None),
+        ("DELETE FROM leaf WHERE idx = 1", "entry", 1, None),
+        ("DELETE FROM leaf WHERE idx = 0", "entry", 0, None),
+        ("UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 1", "node", 2, None),
+        ("DELETE FROM node WHERE level = 2", "node", 0, None),
+        ('UPDATE record SET document = \'{"Phone":"2"}\' WHERE record_id = 1', "record", 2, "003A"),
+        ("UPDATE record SET deleted = 0 WHERE record_id = 2", "record", 3, "003B"),
+        ("UPDATE record SET number = 1 WHERE record_id = 1", "record", 0, "003A"),
+        ("INSERT INTO change VALUES (1, 1, NULL, '\"forged\"')", "version", 1, "003B"),
+        ("INSERT INTO change VALUES (1, 99, NULL, '\"forged\"')", "change", 1, None),
+        ("INSERT INTO change VALUES (77, 1, NULL, '\"forged\"')", "change", 77, None),
+        (FORGED.format(version=4, number=7), "version", 4, "003A"),
+        (FORGED.format(version=99, number=3), "record", 2, "003A"),
+    ],
+)
+def test_what_was_altered_is_named(rig, statement, kind, index, record):
+    alter(rig, statement)
+    told = rig.store.verify()
+    assert not told.ok
+    named = record and f"{SOURCE}:{OBJECT}:{record}".replace("sf", told.first_bad["record"][:2])
+    assert (told.first_bad["kind"], told.first_bad["index"]) == (kind, index)
+    assert told.first_bad["record"] == named
+    assert told.first_bad["why"]
+
+
+def test_an_edit_with_a_matching_digest_is_named_too(rig):
+    edit = "UPDATE record SET document = '{}', digest = x'DIGEST' WHERE record_id = 1"
+    alter(rig, edit.replace("DIGEST", sha256(b"{}").hexdigest()))
+    assert rig.store.verify().first_bad["kind"] == "record"
+
+
+def test_a_cut_off_end_shows_against_a_tree_head_kept_outside(rig):
+    outside = rig.store.checkpoint(T0)
+    alter(rig, "DELETE FROM leaf WHERE idx = 4")
+    told = rig.store.verify()
+    assert told.ok
+    assert (told.entries, told.root) != (outside.size, outside.root)
+
+
+def test_verify_reads_beside_a_writer(rig):
+    with writing(rig.store.engine) as connection:
+        connection.exec_driver_sql("UPDATE position SET cursor = 'busy'")
+        assert rig.store.verify().ok
