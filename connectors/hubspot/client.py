@@ -1,14 +1,12 @@
 """Every HubSpot call used here, decoded: one method, one request."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
-import msgspec
-
+from connectors.decoding import decoded
 from connectors.hubspot import shapes
 from connectors.hubspot.refusals import Absent, nonsense
 from connectors.hubspot.transport import Reply, Transport
@@ -167,28 +165,9 @@ class Client:
     @staticmethod
     def _decoded(reply: Reply, shape: type[Shape], *, write: bool = False) -> Told[Shape]:
         try:
-            return Told(_parsed(reply.body, shape), reply.at)
-        except (msgspec.DecodeError, ValueError):
+            return Told(decoded(reply.body, shape), reply.at)
+        except ValueError:
             raise nonsense(write=write) from None
-
-
-def _parsed(body: bytes, shape: type[Shape]) -> Shape:
-    """Return a body as a shape.
-
-    Half an emoji, cut off by some length limit, is no valid text; one such value must not stop
-    the sync of all others, so it becomes U+FFFD.
-
-    Raises:
-        ValueError: the body is no JSON, or not of the shape.
-    """
-    try:
-        return msgspec.json.decode(body, type=shape)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = json.dumps(json.loads(body), ensure_ascii=False)
-        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return msgspec.json.decode(whole.encode(), type=shape)
 
 
 def _archived(wanted: bool) -> dict[str, Any]:  # noqa: FBT001 -- it is the flag itself

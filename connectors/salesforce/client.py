@@ -18,6 +18,7 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from connectors.decoding import decoded
 from connectors.salesforce.answers import Answer, http_date, understand, usage
 from crmtrail.config import SourceConfig
 from crmtrail.errors import Ambiguous, CrmtrailError, Unavailable
@@ -152,8 +153,8 @@ class Client:
         except requests.RequestException as error:
             raise self._lost(error, writing=writing) from None
         try:
-            return msgspec.json.decode(body or b"", type=shape)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return decoded(body or b"", shape)
+        except ValueError:
             raise self._nonsense(writing=writing) from None
 
     def _hear(self, response: requests.Response, **_: object) -> None:

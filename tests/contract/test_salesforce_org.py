@@ -238,7 +238,7 @@ def test_reads_in_the_largest_batch_cost_one_request(rig: SalesforceRig, sf: Con
 
 
 def test_an_object_nobody_knows_is_a_mistake(rig: SalesforceRig, sf: Connector) -> None:
-    with pytest.raises((Mistake, PermissionMissing), match="NOT_FOUND"):
+    with pytest.raises((Mistake, PermissionMissing), match="has no object"):
         sf.schema("Unicorn__c")
 
 
