@@ -3,8 +3,7 @@
 import getpass
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
 from typing import Final, Self
@@ -13,10 +12,12 @@ import structlog
 
 from connectors.budget import Budgeted
 from connectors.retrying import Retrying
+from crmtrail.clock import SystemClock
 from crmtrail.config import Config, SourceConfig
 from crmtrail.detection.emptiness import is_blank
 from crmtrail.detection.notice import noticing
 from crmtrail.errors import LeaseLost, Locked, Mistake, PlanUnfit, RetryLater
+from crmtrail.ledger import AnchoringAtRest, Ledger
 from crmtrail.model import (
     Checkpoint,
     Field,
@@ -29,7 +30,8 @@ from crmtrail.model import (
     Token,
     Usage,
 )
-from crmtrail.ports import Clock, Connector, Standing
+from crmtrail.ports import Clock, Connector, Standing, Verification
+from rollback import audit
 from rollback.apply import Applied, Applier
 from rollback.batches import Limits
 from rollback.journal import SqlJournal
@@ -50,14 +52,6 @@ _BURSTS: Final[Mapping[str, Sequence[Burst]]] = {
     "hubspot": (Burst(calls=150, seconds=10),),
     "salesforce": (),
 }
-
-
-class SystemClock:
-    """The machine's clock."""
-
-    def now(self) -> datetime:
-        """Return the time, UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +131,17 @@ class App:
     def journal(self) -> SqlJournal:
         """The plans and receipts."""
         return SqlJournal(self.store.engine)
+
+    def verify(self) -> Verification:
+        """Recompute the ledger and the data under it: records, plans, approvals, receipts."""
+        told = self.store.verify()
+        bad = audit.first_bad(self.store.engine) if told.ok else None
+        return told if bad is None else replace(told, ok=False, first_bad=bad)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Checkpoints, proofs and anchors."""
+        return Ledger(self.config, self.store, self.clock)
 
     def _open(self, *, create: bool) -> SqlStore:
         thread = threading.get_ident()
@@ -240,13 +245,15 @@ class App:
             Cadence(one.source, one.object, self.config.sources[one.source].every or default)
             for one in self.targets(())
         ]
-        work = partial(self._work, stopping=stopping)
-        Service(cadences, work, self.config.scheduler, self.clock, stopping).run()
+        with AnchoringAtRest(lambda: self.ledger) as resting:
+            work = partial(self._work, stopping=stopping, synced=resting.touch)
+            Service(cadences, work, self.config.scheduler, self.clock, stopping).run()
 
-    def _work(self, job: Job, *, stopping: threading.Event) -> None:
+    def _work(self, job: Job, *, stopping: threading.Event, synced: Callable[[], None]) -> None:
         log = structlog.get_logger().bind(source=job.source, object=job.object)
         target = Target(job.source, job.object)
         run = self.sync(target, Mode.INCREMENTAL, stopping=stopping.is_set)
+        synced()
         told = log.bind(
             state=run.state,
             read=run.kept.read,
@@ -359,6 +366,7 @@ class App:
             clock=self.clock,
             restore=restore,
             notice=self._notice,
+            account=self._account(plan.source),
         )
         try:
             applied = applier.apply(
@@ -371,6 +379,15 @@ class App:
                 leases.release(lease)
         self._resolve(applied)
         return applied
+
+    def _account(self, source: str) -> str | None:
+        """Return the account that the reading identity opens, where another one writes.
+
+        Both must be of the same org or portal, or a restore would write into a stranger's.
+        """
+        if self._settings(source).restore_auth is None:
+            return None
+        return self.connector(source).identity().account or None
 
     def _resolve(self, applied: Applied) -> None:
         """Close the incident that a plan was made from, if nothing of it is left."""

@@ -5,70 +5,45 @@ file is replaced by the environment variable NAME. Unknown keys are refused; eve
 told at once; secrets never appear in messages.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from crmtrail.errors import Mistake
+from crmtrail.written import (
+    AnyPath,
+    BaseUrl,
+    Count,
+    Duration,
+    Lasting,
+    Origin,
+    Sentinel,
+    Short,
+)
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PREFIX = "CRMTRAIL_"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Inside {...} YAML would read the braces of ${NAME} as a mapping, so they are set aside first.
 _SET_ASIDE = re.compile(r"·env·([A-Za-z_][A-Za-z0-9_]*)·")
-
-
-def _duration(value: object) -> object:
-    """Read ``90s``, ``5m``, ``2h``, ``1d``; numbers are seconds."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value)):
-        return timedelta(**{_UNITS[match[2]]: float(match[1])})
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    if isinstance(value, timedelta):
-        return value
-    raise ValueError("a duration is written like 90s, 5m, 2h or 1d")
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        raise ValueError("a base_url is written like https://acme.my.salesforce.com")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError("http:// is accepted for loopback hosts only; use https://")
-    return value.rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class _Part(BaseModel):
@@ -79,6 +54,39 @@ class StoreConfig(_Part):
     """Where the versions are kept."""
 
     url: str = "sqlite:///crmtrail.db"
+
+
+class FileAnchor(_Part):
+    """Checkpoints are appended to one file, which should lie on another machine."""
+
+    kind: Literal["file"]
+    path: AnyPath
+
+
+class GitAnchor(_Part):
+    """Checkpoints are committed into a git repository, and pushed where ``remote`` names one."""
+
+    kind: Literal["git"]
+    path: AnyPath
+    remote: str = ""
+
+
+AnchorConfig = FileAnchor | GitAnchor
+
+
+class LedgerConfig(_Part):
+    """Under which name and key checkpoints are signed, and where they are kept outside."""
+
+    origin: Origin = ""
+    key_file: AnyPath | None = None
+    anchors: tuple[Annotated[AnchorConfig, Field(discriminator="kind")], ...] = ()
+
+    @field_validator("anchors")
+    @classmethod
+    def _each_once(cls, anchors: tuple[AnchorConfig, ...]) -> tuple[AnchorConfig, ...]:
+        if len({(one.kind, one.path) for one in anchors}) < len(anchors):
+            raise ValueError("the same anchor is named twice")
+        return anchors
 
 
 class AuthConfig(_Part):
@@ -98,42 +106,42 @@ class SourceConfig(_Part):
     restore_auth: AuthConfig | None = None
     objects: Literal["*"] | tuple[str, ...] = "*"
     exclude: tuple[str, ...] = ()
-    every: Duration | None = None
+    every: Lasting | None = None
     overlap: Duration = timedelta(minutes=10)
-    timeout: Duration = timedelta(seconds=120)
+    timeout: Lasting = timedelta(seconds=120)
     client_id: str = "crmtrail"
 
 
 class SchedulerConfig(_Part):
     """How ``crmtrail serve`` runs the syncs."""
 
-    every: Duration = timedelta(minutes=5)
+    every: Lasting = timedelta(minutes=5)
     jitter: Duration = timedelta(seconds=20)
     misfire_grace: Duration = timedelta(minutes=2)
-    workers: Annotated[int, Field(ge=1, le=64)] = 4
-    lease: Duration = timedelta(seconds=60)
+    workers: Annotated[Count, Field(ge=1, le=64)] = 4
+    lease: Lasting = timedelta(seconds=60)
 
 
 class RetryConfig(_Part):
     """How long to bear with a vendor that is throttling or down."""
 
-    attempts: Annotated[int, Field(ge=1, le=20)] = 6
+    attempts: Annotated[Count, Field(ge=1, le=20)] = 6
     longest_wait: Duration = timedelta(seconds=60)
 
 
 class BudgetConfig(_Part):
     """How much of the vendor's API quota is left to others, in percent."""
 
-    leave_free: Annotated[int, Field(ge=0, le=100)] = 20
-    reserve_for_restores: Annotated[int, Field(ge=0, le=100)] = 5
+    leave_free: Annotated[Count, Field(ge=0, le=100)] = 20
+    reserve_for_restores: Annotated[Count, Field(ge=0, le=100)] = 5
 
 
 class BlankingConfig(_Part):
     """When values turned to nothing make an incident."""
 
     enabled: bool = True
-    min_records: Annotated[int, Field(ge=1)] = 10
-    sentinels: tuple[str, ...] = (
+    min_records: Annotated[Count, Field(ge=1)] = 10
+    sentinels: tuple[Sentinel, ...] = (
         "unknown",
         "n/a",
         "na",
@@ -154,16 +162,16 @@ class MassUpdateConfig(_Part):
     """When one actor changing many records makes an incident."""
 
     enabled: bool = True
-    min_records: Annotated[int, Field(ge=1)] = 50
+    min_records: Annotated[Count, Field(ge=1)] = 50
     same_value_share: Annotated[float, Field(gt=0, le=1)] = 0.8
-    any_value_records: Annotated[int, Field(ge=1)] = 500
+    any_value_records: Annotated[Count, Field(ge=1)] = 500
     ignore_fields: tuple[str, ...] = ()
 
 
 class RulesConfig(_Part):
     """What is noticed. ``burst`` is the longest pause inside one operation."""
 
-    burst: Duration = timedelta(minutes=10)
+    burst: Short = timedelta(minutes=10)
     blanking: BlankingConfig = BlankingConfig()
     mass_update: MassUpdateConfig = MassUpdateConfig()
 
@@ -171,9 +179,9 @@ class RulesConfig(_Part):
 class RestoreConfig(_Part):
     """How plans are made and applied."""
 
-    expires: Duration = timedelta(hours=24)
-    four_eyes_above: Annotated[int, Field(ge=0)] | None = None
-    canary: Annotated[int, Field(ge=0)] = 10
+    expires: Lasting = timedelta(hours=24)
+    four_eyes_above: Annotated[Count, Field(ge=0)] | None = None
+    canary: Annotated[Count, Field(ge=0)] = 10
     stop_at_failed_share: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
@@ -181,7 +189,7 @@ class Config(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CRMTRAIL_",
+        env_prefix=_PREFIX,
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
@@ -190,6 +198,7 @@ class Config(BaseSettings):
 
     user: str = ""
     store: StoreConfig = StoreConfig()
+    ledger: LedgerConfig = LedgerConfig()
     sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], SourceConfig] = {}
     scheduler: SchedulerConfig = SchedulerConfig()
     retry: RetryConfig = RetryConfig()
@@ -224,18 +233,33 @@ def parse(text: str, environ: Mapping[str, str]) -> Config:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise Mistake(f"the config is not valid YAML{where}") from None
-    if not isinstance(raw, dict):
+    if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise Mistake("the config must be a mapping of keys; see config.example.yaml")
-    missing: list[str] = []
+    missing: list[str] = _strange(environ)
     filled = _fill(raw, environ, (), missing)
     try:
         config = Config(**filled)
     except ValidationError as error:
         problems = [_plain(problem) for problem in error.errors(include_input=False)]
         raise _refusal(missing + problems) from None
+    except SettingsError as error:
+        named = str(error).partition('"')[2].partition('"')[0]
+        variable = f"the environment variable {_PREFIX}{named.upper()} or one below it"
+        raise _refusal([*missing, f"{variable} is not valid JSON"]) from None
     if missing:
         raise _refusal(missing)
     return config
+
+
+def _strange(environ: Mapping[str, str]) -> list[str]:
+    """Say which variables look like ours and are not: a misspelt one would be passed over."""
+    known = {_PREFIX + name.upper() for name in (*Config.model_fields, "config")}
+    ours = [name for name in environ if name.upper().startswith(_PREFIX)]
+    return [
+        f"the environment variable {name} is no known key"
+        for name in ours
+        if name.upper().partition("__")[0] not in known
+    ]
 
 
 def variables(text: str) -> list[str]:

@@ -47,7 +47,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
         return [*checks, _bad("config", error)]
     checks += [Check("config", True, f"{path}, {len(config.sources)} sources"), _private(path)]
     with App(config) as app:
-        checks += [_store(app), _sqlite()]
+        checks += [_store(app), _sqlite(), _anchors(app)]
         for source in config.sources:
             checks += _source(app, source)
     return checks
@@ -165,6 +165,27 @@ def _sqlite() -> Check:
         f"{version} has the WAL-reset bug, so the write-ahead log is off: safe, but slower",
         "use SQLite 3.51.3 or later, or install pysqlite3",
     )
+
+
+def _anchors(app: App) -> Check:
+    """Check that somebody outside could notice an edit of the history. Sends nothing."""
+    wanted = {f"{one.kind}:{one.path}" for one in app.config.ledger.anchors}
+    if not wanted:
+        return Check(
+            "anchors",
+            True,
+            "none: whoever can write the store can rewrite its history unnoticed",
+            "name places on other machines under ledger.anchors",
+        )
+    try:
+        places = app.ledger.anchorage().places if app.has_store() else ()
+    except CrmtrailError as error:
+        return _bad("anchors", error)
+    failed = [one for one in places if one.failure and one.name in wanted]
+    if failed:
+        told = "; ".join(f"{one.name}: {one.failure}" for one in failed)
+        return Check("anchors", False, told, "mend it, then run `crmtrail anchor`")
+    return Check("anchors", True, ", ".join(sorted(wanted)))
 
 
 def _private(path: Path) -> Check:

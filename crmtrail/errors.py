@@ -7,6 +7,7 @@
     │   ├── Throttled             the vendor asks for a pause
     │   ├── Unavailable           the vendor did not answer, or answered nonsense
     │   ├── BudgetSpent           the API quota is used up; the run resumes     exit 14
+    │   ├── AnchorFailed          a place outside did not take the checkpoint
     │   └── Locked                another runner has this object                exit 11
     ├── Ambiguous                 a write may or may not have landed: read before anything else
     ├── CursorLost                the vendor forgot our place: restart the slice
@@ -57,6 +58,10 @@ class BudgetSpent(RetryLater):
     """The API quota, or the share of it we may use, is spent."""
 
     exit_code = 14
+
+
+class AnchorFailed(RetryLater):
+    """A place outside did not take the checkpoint; the next sync sends a newer one."""
 
 
 class Locked(RetryLater):

@@ -309,7 +309,8 @@ class ChangeSet:
     ``at`` is valid time (the vendor's stamp), ``known_at`` our reading time. ``number`` is the
     record's version, counted from 1. ``operation`` is the id of the operation it was clustered
     into, once known. ``previous_operation`` is the operation of the version before.
-    ``transaction`` names the plan of ours that made the write, for op ``restore``.
+    ``transaction`` names the plan of ours that made the write: for op ``restore``, and for an
+    update that the CRM made along with it.
     """
 
     ref: Ref

@@ -340,6 +340,16 @@ class Store(Protocol):
         """Return the record at a valid time (None: now); None before anything is known."""
         ...
 
+    def records(
+        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+    ) -> Iterator[Version]:
+        """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
+
+        Only the first ``known`` entries of the ledger count (None: those there at the start), so
+        that a sync meanwhile changes nothing, and the same question gives the same answer again.
+        """
+        ...
+
     def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
         """Return a record's versions, oldest first, of those that touched a field."""
         ...
@@ -368,7 +378,7 @@ class Store(Protocol):
     def operations(
         self, *, source: str | None = None, since: datetime | None = None, limit: int = 100
     ) -> Sequence[Operation]:
-        """Return operations, newest first."""
+        """Return operations that went on at or after ``since``, newest first."""
         ...
 
     def operation(self, id_: str) -> Operation:

@@ -165,7 +165,7 @@ class Applier:
     def _us(self, plan: Plan, exchange: Exchange) -> str:
         """Return who the vendor says we are; refuse another account than the plan's."""
         identity = exchange.identity()
-        if self._account is not None and identity.account != self._account:
+        if self._account and identity.account and identity.account != self._account:
             raise PlanUnfit(
                 f"plan {plan.id} is for account {self._account}, but the credentials open "
                 f"{identity.account}",

@@ -17,7 +17,7 @@ from rollback.sealed import (
     taken,
     unfound,
 )
-from snapshot.diff import Sent
+from snapshot.awaited import Sent, awaited
 
 Seal: TypeAlias = Callable[[str, Mapping[str, Any], datetime], int]
 """Append an entry to the ledger and return its leaf index, as `Store.seal` does."""
@@ -125,7 +125,12 @@ class MemoryJournal:
                 step = journalled.step
                 if step_id in kept.sent and step.ref in wanted:
                     sent = Sent(id_, no, step.write, kept.sent[step_id])
-                    found.setdefault(step.ref, []).append(sent)
+                    ended = journalled.outcome
+                    settled_at = None if ended is None else journalled.at
+                    results = {} if ended is None else ended.fields
+                    look_for = awaited(sent, journalled.before, settled_at, results)
+                    if look_for is not None:
+                        found.setdefault(step.ref, []).append(look_for)
         return found
 
     def _known(self, plan: str, wanted: Iterable[str]) -> dict[str, Journalled]:

@@ -30,6 +30,7 @@ from crmtrail.ports import Journalled
 from rollback.meaning import BLANK, alike, sayable
 from rollback.plan import Left, left_sorts
 from rollback.preflight import Check, Decision, told
+from snapshot.awaited import MODIFIED, READ
 
 WORST_FIRST = (
     Result.FAILED,
@@ -39,9 +40,6 @@ WORST_FIRST = (
     Result.ALREADY,
 )
 """A step ends as the worst of its fields."""
-
-MODIFIED = "@modified"
-"""Key of the vendor's last-change stamp in a before-image; no field of either vendor has an @."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +138,9 @@ def _half_done(sent: Sent, name: str, found: Reading, us: str | None) -> bool:
 
 
 def image(found: Reading, names: Iterable[str]) -> dict[str, Token]:
-    """Return the before-image to journal: some fields, and when the record was last changed."""
-    return {**told(found, names), MODIFIED: token_of(stamp(found.modified_at))}
+    """Return the before-image to journal: some fields, and the vendor's stamps and clock."""
+    stamps = {MODIFIED: found.modified_at, READ: found.read_at}
+    return {**told(found, names), **{key: token_of(stamp(at)) for key, at in stamps.items()}}
 
 
 def untouched(before: Tokens, found: Reading, name: str) -> bool:

@@ -10,16 +10,17 @@ from typing import Final
 
 from crmtrail.model import ChangeSet, Op, Operation, Reading, Removal
 from crmtrail.ports import Kept, Noticed
-from snapshot.diff import Draft, Past, Sent, unfold
+from snapshot.awaited import Sent
+from snapshot.diff import Draft, Past, unfold
 
 OPEN_FOR: Final = timedelta(hours=6)
 """How far an operation may lie from a change set that could still belong to it."""
 
-UNNOTICED: Final = frozenset({Op.BASELINE, Op.RESTORE})
-"""What detection is not asked about: the first sight of old records, and our own restores."""
+UNNOTICED: Final = (Op.BASELINE, Op.RESTORE)
+"""Ops that detection is not asked about: the first sight of old records, and our own restores."""
 
-NEW: Final = frozenset({Op.BASELINE, Op.CREATE})
-GONE: Final = frozenset({Op.DELETE, Op.MERGE})
+NEW: Final = (Op.BASELINE, Op.CREATE)
+GONE: Final = (Op.DELETE, Op.MERGE)
 
 
 @dataclass(slots=True)
@@ -52,6 +53,7 @@ class Batch:
         *,
         horizon: datetime | None,
         sent: Mapping[str, Sequence[Sent]],
+        read_back: bool = False,
     ) -> "Batch":
         """Unfold everything found, in order."""
         batch = cls({})
@@ -62,11 +64,14 @@ class Batch:
             if touched is None:
                 past = stored.get(id_)
                 touched = batch.records[id_] = Touched(past, past)
-            waiting = [s for s in sent.get(id_, ()) if (s.plan, s.no) not in batch.seen]
-            unfolded = unfold(touched.past, one, horizon=horizon, sent=waiting)
+            waiting = sent.get(id_, ())
+            if waiting and batch.seen:
+                waiting = [step for step in waiting if (step.plan, step.no) not in batch.seen]
+            unfolded = unfold(touched.past, one, horizon=horizon, sent=waiting, read_back=read_back)
             touched.past = unfolded.past
-            touched.drafts.extend(unfolded.drafts)
-            batch.seen.update(unfolded.seen)
+            if unfolded.drafts:
+                touched.drafts.extend(unfolded.drafts)
+                batch.seen.update(unfolded.seen)
         return batch
 
     def drafts(self) -> Iterator[Draft]:
@@ -80,7 +85,7 @@ class Batch:
         Raises:
             ValueError: detection did not answer for every change set.
         """
-        shown = [d.change_set for d in self.drafts() if d.change_set.op not in UNNOTICED]
+        shown = [d.change_set for d in self.drafts() if _to_notice(d.change_set)]
         noticed = look(shown) if shown else Noticed()
         if len(noticed.membership) != len(shown):
             raise ValueError(
@@ -97,13 +102,13 @@ class Batch:
         previous = touched.before.operation if touched.before else None
         for no, draft in enumerate(touched.drafts):
             made = draft.change_set
-            operation = None if made.op in UNNOTICED else next(membership)
+            operation = next(membership) if _to_notice(made) else None
             if operation is not None or made.previous_operation != previous:
                 made = replace(made, operation=operation, previous_operation=previous)
-                touched.drafts[no] = replace(draft, change_set=made)
+                touched.drafts[no] = draft._replace(change_set=made)
             previous = operation
         if past.operation != previous:
-            touched.past = replace(past, operation=previous)
+            touched.past = past._replace(operation=previous)
 
     def living(self) -> tuple[int, int]:
         """Return by how many the live and the deleted records grew."""
@@ -121,15 +126,27 @@ class Batch:
 
     def kept(self, incidents: Iterable[str]) -> Kept:
         """Return what became of the batch."""
-        ops = [{d.change_set.op for d in touched.drafts} for touched in self.records.values()]
-        return Kept(
-            read=self.read,
-            created=sum(bool(each & NEW) for each in ops),
-            updated=sum(bool(each - NEW - GONE) for each in ops),
-            deleted=sum(bool(each & GONE) for each in ops),
-            changes=sum(len(draft.change_set.changes) for draft in self.drafts()),
-            incidents=tuple(incidents),
-        )
+        created = updated = deleted = changes = 0
+        for touched in self.records.values():
+            appeared = left = otherwise = False
+            for draft in touched.drafts:
+                op = draft.change_set.op
+                changes += len(draft.change_set.changes)
+                if op in NEW:
+                    appeared = True
+                elif op in GONE:
+                    left = True
+                else:
+                    otherwise = True
+            created += appeared
+            deleted += left
+            updated += otherwise
+        return Kept(self.read, created, updated, deleted, changes, tuple(incidents))
+
+
+def _to_notice(made: ChangeSet) -> bool:
+    """Whether detection is asked about a version: not where it is ours or followed from ours."""
+    return made.op not in UNNOTICED and made.transaction is None
 
 
 def may_grow(operation: Operation, change_sets: Sequence[ChangeSet]) -> bool:

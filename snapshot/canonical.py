@@ -21,6 +21,18 @@ from crmtrail.model import Token, Tokens
 _SLICE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[][{},:]', re.DOTALL)
 """Strings as a whole, and what gives JSON its structure."""
+_SETTLED: Final = frozenset('"ntf')
+"""How strings, null, true and false begin: each means only itself."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice, so the meaning is open")
+    return found
+
+
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal, object_pairs_hook=_pairs)
 
 
 def document_of(tokens: Tokens) -> str:
@@ -35,7 +47,7 @@ def tokens_of(document: str) -> dict[str, Token]:
         ValueError: the text is no JSON object.
     """
     try:
-        return {name: bytes(raw).decode() for name, raw in _SLICE.decode(document).items()}
+        return {name: str(raw, "utf-8") for name, raw in _SLICE.decode(document).items()}
     except (msgspec.MsgspecError, RecursionError):
         # It also refuses half a surrogate pair and deep nesting, which a CRM may well hold.
         return _sliced(document)
@@ -54,7 +66,7 @@ def same(one: Token | None, other: Token | None) -> bool:
     """
     if one == other:
         return True
-    if one is None or other is None:
+    if one is None or other is None or _plainly_different(one, other):
         return False
     try:
         return _alike(_meaning(one), _meaning(other))
@@ -95,15 +107,16 @@ def _writer(names: tuple[str, ...]) -> Callable[[Tokens], str]:
     return lambda _tokens: "{}"
 
 
+def _plainly_different(one: Token, other: Token) -> bool:
+    """Return whether the texts alone, which are not equal, settle it; most changes are such."""
+    first, second = one[:1], other[:1]
+    if first == second == '"':
+        return "\\" not in one and "\\" not in other
+    return first in _SETTLED or second in _SETTLED
+
+
 def _meaning(token: Token) -> Any:
-    return json.loads(token, parse_float=Decimal, parse_int=Decimal, object_pairs_hook=_pairs)
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice, so the meaning is open")
-    return found
+    return _DECODER.decode(token)
 
 
 def _alike(one: Any, other: Any) -> bool:

@@ -6,13 +6,15 @@ versions that lead from the one to the other, in order. Three rules run through 
 * What is older than what is stored is ignored.
 * A field that the reading does not have keeps its stored token: absent is never blank.
 * Tokens that mean the same are the same; the stored one stays.
+
+What is made for every record of a first load is a tuple: frozen, and quick to make.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Final, TypeAlias
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 from crmtrail.model import (
     Actor,
@@ -30,10 +32,8 @@ from crmtrail.model import (
     token_of,
     unknown,
 )
-from snapshot.canonical import document_of, same, tokens_of
-
-SLACK: Final = timedelta(seconds=5)
-"""How far the vendor's stamp of our own write may lie before our clock's time of sending it."""
+from snapshot.awaited import Sent
+from snapshot.canonical import digest_of, document_of, same, tokens_of
 
 TICK: Final = timedelta(seconds=1)
 """The coarsest stamp of a vendor (Salesforce, fact sheet 7.1)."""
@@ -44,8 +44,7 @@ UNNAMED: Final = unknown("the vendor's history does not name it")
 NO_CREATOR: Final = unknown("the vendor does not tell who created it")
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(NamedTuple):
     """A record as stored; ``document`` and ``stamps`` as `snapshot.canonical` writes them.
 
     ``history_to`` is the newest entry of the vendor's field history already folded in.
@@ -63,28 +62,17 @@ class Past:
     operation: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A plan step of ours that was sent and that no sync has seen yet. ``no`` counts in a plan."""
-
-    plan: str
-    no: int
-    write: Tokens
-    sent_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """One version to store: what changed, and the record's document, stamps and state after it."""
+class Draft(NamedTuple):
+    """One version to store: what changed, and the record after it. ``digest`` is the document's."""
 
     change_set: ChangeSet
     document: str
+    digest: bytes
     stamps: str
     deleted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Unfolded:
+class Unfolded(NamedTuple):
     """The versions to store, and the record after them.
 
     ``past`` is the very object given where nothing at all is to be stored. ``seen`` gives the
@@ -93,7 +81,7 @@ class Unfolded:
 
     past: Past | None
     drafts: tuple[Draft, ...] = ()
-    seen: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    seen: Mapping[tuple[str, int], int] = MappingProxyType({})
 
 
 _Edit: TypeAlias = tuple[tuple[Change, ...], Actor, datetime]
@@ -106,6 +94,7 @@ def unfold(
     *,
     horizon: datetime | None,
     sent: Sequence[Sent] = (),
+    read_back: bool = False,
 ) -> Unfolded:
     """Return the versions that lead from a stored record to what was found.
 
@@ -115,6 +104,8 @@ def unfold(
         horizon: everything before this moment was read by an earlier run; a record created
             later is new, any other first sight is a baseline. None: no run was ever completed.
         sent: steps of ours for this record whose effect was not seen yet.
+        read_back: whether it was read right before or after our own write, so that what moved
+            along with it followed from it. With the vendor's history that is known anyway.
     """
     if isinstance(found, Removal):
         return _removed(past, found)
@@ -122,7 +113,7 @@ def unfold(
         return _first_sight(found, horizon)
     if _stale(past, found):
         return Unfolded(past)
-    return _read(past, found, sent)
+    return _read(past, found, sent, followed=read_back or bool(found.trail))
 
 
 def _stale(past: Past, found: Reading) -> bool:
@@ -151,14 +142,16 @@ def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
         history_to=_newest(None, found.trail),
     )
     change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at)
-    return Unfolded(past, (Draft(change_set, document, stamps, found.deleted),))
+    return Unfolded(
+        past, (Draft(change_set, document, digest_of(document), stamps, found.deleted),)
+    )
 
 
 def _removed(past: Past | None, found: Removal) -> Unfolded:
     if past is None or found.read_at < past.known_at:
         return Unfolded(past)
     if past.deleted:
-        return Unfolded(replace(past, known_at=found.read_at))
+        return Unfolded(past._replace(known_at=found.read_at))
     stamps = document_of(tokens_of(past.stamps) | _loss(found))
     change_set = ChangeSet(
         found.ref,
@@ -170,10 +163,12 @@ def _removed(past: Past | None, found: Removal) -> Unfolded:
         found.read_at,
         previous_operation=past.operation,
     )
-    after = replace(
-        past, number=past.number + 1, stamps=stamps, known_at=found.read_at, deleted=True
+    after = past._replace(
+        number=past.number + 1, stamps=stamps, known_at=found.read_at, deleted=True
     )
-    return Unfolded(after, (Draft(change_set, past.document, stamps, deleted=True),))
+    return Unfolded(
+        after, (Draft(change_set, past.document, digest_of(past.document), stamps, deleted=True),)
+    )
 
 
 def _loss(found: Removal) -> dict[str, Token]:
@@ -186,24 +181,39 @@ def _loss(found: Removal) -> dict[str, Token]:
     return stamps
 
 
-def _read(past: Past, found: Reading, sent: Sequence[Sent]) -> Unfolded:
+def _read(past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool) -> Unfolded:
+    edits: list[_Edit] = []
+    tokens: dict[str, Token] = {}
+    moved = found.modified_at != past.modified_at or bool(found.trail)
+    if moved or document_of(found.fields) != past.document:  # texts first: most say the same
+        tokens = tokens_of(past.document)
+        edits = _by_trail(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
+    versions, seen = _ops(edits, past, found, sent, followed=followed)
     stamps = document_of(found.stamps)
-    after = replace(
-        past,
+    drafts = _drafts(versions, past, tokens, found, stamps)
+    after = Past(
+        number=past.number + len(drafts),
+        document=drafts[-1].document if drafts else past.document,
         stamps=stamps,
         modified_at=found.modified_at,
         edited_at=found.edited_at,
         known_at=max(found.read_at, past.known_at),
         deleted=found.deleted,
-        history_to=_newest(past.history_to, found.trail),
+        history_to=_newest(past.history_to, found.trail) if found.trail else past.history_to,
+        operation=past.operation,
     )
-    edits: list[_Edit] = []
-    tokens: dict[str, Token] = {}
-    if found.trail or document_of(found.fields) != past.document:
-        tokens = tokens_of(past.document)
-        edits = _by_trail(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
-    versions, seen = _ops(edits, past, found, sent)
-    drafts = []
+    return Unfolded(after, tuple(drafts), seen)
+
+
+def _drafts(
+    versions: Sequence["_Version"],
+    past: Past,
+    tokens: dict[str, Token],
+    found: Reading,
+    stamps: str,
+) -> list[Draft]:
+    """Number the versions and write the document after each; ``tokens`` move along."""
+    drafts: list[Draft] = []
     document = past.document
     for offset, (op, changes, actor, at, plan) in enumerate(versions, start=1):
         if changes:
@@ -221,9 +231,8 @@ def _read(past: Past, found: Reading, sent: Sequence[Sent]) -> Unfolded:
             transaction=plan,
         )
         gone = found.deleted if offset == len(versions) else past.deleted
-        drafts.append(Draft(change_set, document, stamps, gone))
-    after = replace(after, number=past.number + len(drafts), document=document)
-    return Unfolded(after, tuple(drafts), seen)
+        drafts.append(Draft(change_set, document, digest_of(document), stamps, gone))
+    return drafts
 
 
 def _changes(tokens: Tokens, to: Iterable[tuple[str, Token]]) -> tuple[Change, ...]:
@@ -306,7 +315,7 @@ _Version: TypeAlias = tuple[Op, tuple[Change, ...], Actor, datetime, str | None]
 
 
 def _ops(
-    edits: Sequence[_Edit], past: Past, found: Reading, sent: Sequence[Sent]
+    edits: Sequence[_Edit], past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool
 ) -> tuple[list[_Version], Mapping[tuple[str, int], int]]:
     """Name what each edit did, set our own restores apart, and add what is no edit."""
     versions: list[_Version] = []
@@ -314,7 +323,9 @@ def _ops(
     for changes, actor, at in edits:
         ours, rest = _set_apart(changes, at, sent)
         if rest:
-            versions.append((Op.UPDATE, rest, actor, at, None))
+            # What followed from our write (workflows, formulas) is laid to it and never alarms.
+            cause = ours[0][0].plan if ours and followed else None
+            versions.append((Op.UPDATE, rest, actor, at, cause))
         for step, restored in ours:
             versions.append((Op.RESTORE, restored, actor, at, step.plan))
             seen[step.plan, step.no] = past.number + len(versions)
@@ -334,13 +345,8 @@ def _set_apart(
     """Return what each of our steps wrote, and the changes that none of them explains."""
     ours = []
     for step in sent:
-        restored = tuple(change for change in changes if _is_ours(change, at, step))
+        restored = tuple(change for change in changes if step.explains(change, at))
         if restored:
             changes = tuple(change for change in changes if change not in restored)
             ours.append((step, restored))
     return ours, changes
-
-
-def _is_ours(change: Change, at: datetime, step: Sent) -> bool:
-    wanted = step.write.get(change.field)
-    return wanted is not None and at >= step.sent_at - SLACK and same(change.new, wanted)

@@ -10,7 +10,7 @@ from crmtrail.ports import Clock
 from snapshot.database import connect, explained, reading, sqlite_path, writing
 from snapshot.store import SqlStore
 
-HEAD: Final = "0001"
+HEAD: Final = "0003"
 """The newest migration. A store that is there already opens without loading alembic."""
 
 
@@ -34,10 +34,25 @@ def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
                 f"there is no store at {path}", hint="run crmtrail init, or check store.url"
             )
         _make_folder(path.parent)
+    return open_file(path, clock)
+
+
+def open_file(path: Path, clock: Clock, *, told_as: Path | None = None) -> SqlStore:
+    """Open the store in a file, brought up to this version; a file that is not there is made.
+
+    Args:
+        path: the file.
+        clock: where the time comes from.
+        told_as: how errors name it, where it is a copy of another.
+
+    Raises:
+        NoStore: as `open_store`.
+    """
+    name = told_as or path
     engine = connect(path)
     try:
-        with explained(path):
-            _bring_up(engine, path)
+        with explained(name):
+            _bring_up(engine, name)
     except BaseException:
         engine.dispose()
         raise

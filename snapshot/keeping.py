@@ -12,11 +12,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from crmtrail.model import ChangeSet, Reading, Removal, Tokens
+from crmtrail.model import ChangeSet, Reading, Removal
 from crmtrail.ports import Kept, Notice, Noticed, Scene
 from snapshot.absorbing import Batch
-from snapshot.canonical import digest_of
-from snapshot.diff import Draft, Past, Sent
+from snapshot.awaited import Sent, awaited
+from snapshot.diff import Draft, Past
 from snapshot.entries import VERSION, version_entry
 from snapshot.leaves import append_entries, frontier_of, size_of
 from snapshot.names import actor_ids, field_ids
@@ -50,7 +50,13 @@ def absorb_found(
         return Kept()
     refs = list(dict.fromkeys(one.ref.id for one in found))
     ids, stored = _stored(connection, place.object_id, refs)
-    batch = Batch.of(found, stored, horizon=place.horizon, sent=_awaited(connection, place, refs))
+    batch = Batch.of(
+        found,
+        stored,
+        horizon=place.horizon,
+        sent=_awaited(connection, place, refs),
+        read_back=place.run is None,
+    )
 
     def look(change_sets: Sequence[ChangeSet]) -> Noticed:
         return notice(
@@ -104,7 +110,8 @@ def _awaited(
 ) -> Mapping[str, Sequence[Sent]]:
     """Return our own steps that were sent and that no sync has seen, by the vendor's id."""
     rows = connection.exec_driver_sql(
-        "SELECT s.record, s.plan_id, s.no, s.write, s.sent_at FROM json_each(?) AS j"
+        "SELECT s.record, s.plan_id, s.no, s.write, s.sent_at, s.before, s.settled_at, s.fields"
+        " FROM json_each(?) AS j"
         " CROSS JOIN plan_step AS s INDEXED BY plan_step_awaited"
         " ON s.source = ? AND s.object = ? AND s.record = j.value"
         " WHERE s.state IN ('sending', 'settled') AND s.seen_version IS NULL"
@@ -112,9 +119,11 @@ def _awaited(
         (json.dumps(ids), place.source, place.object),
     )
     sent: dict[str, list[Sent]] = {}
-    for record, plan, no, write, sent_at in rows:
-        tokens: Tokens = json.loads(write)
-        sent.setdefault(record, []).append(Sent(plan, no, tokens, at_micros(sent_at)))
+    for record, plan, no, write, sent_at, before, settled_at, results in rows:
+        step = Sent(plan, no, json.loads(write), at_micros(sent_at))
+        look_for = awaited(step, json.loads(before), at_micros(settled_at), json.loads(results))
+        if look_for is not None:
+            sent.setdefault(record, []).append(look_for)
     return sent
 
 
@@ -160,10 +169,18 @@ class _Writer:
             head = _head(past)
             if touched.appeared:
                 self._ids[id_] = next_id
-                new.append((next_id, self._place.object_id, id_, *head, *_content(past)))
+                new.append(
+                    (
+                        next_id,
+                        self._place.object_id,
+                        id_,
+                        *head,
+                        *_content(touched.drafts[-1], past),
+                    )
+                )
                 next_id += 1
             elif touched.drafts:
-                changed.append((*head, *_content(past), self._ids[id_]))
+                changed.append((*head, *_content(touched.drafts[-1], past), self._ids[id_]))
             else:
                 refreshed.append((*head, past.stamps, self._ids[id_]))
         self._run(
@@ -200,11 +217,10 @@ class _Writer:
         entries: list[tuple[str, bytes]] = []
         for index, (record, draft) in enumerate(drafts, start=size):
             change_set = draft.change_set
-            digest = digest_of(draft.document)
-            versions.append(self._row(index, record, actors[change_set.actor], draft, digest))
+            versions.append(self._row(index, record, actors[change_set.actor], draft))
             changes.extend((index, fields[c.field], c.old, c.new) for c in change_set.changes)
             entry = version_entry(
-                change_set, digest=digest, stamps=draft.stamps, deleted=draft.deleted
+                change_set, digest=draft.digest, stamps=draft.stamps, deleted=draft.deleted
             )
             entries.append((VERSION, entry))
         self._run(
@@ -218,9 +234,7 @@ class _Writer:
         )
         append_entries(self._connection, frontier_of(self._connection, size), entries)
 
-    def _row(
-        self, index: int, record: int, actor: int, draft: Draft, digest: bytes
-    ) -> tuple[Any, ...]:
+    def _row(self, index: int, record: int, actor: int, draft: Draft) -> tuple[Any, ...]:
         made = draft.change_set
         return (
             index,
@@ -235,7 +249,7 @@ class _Writer:
             self._place.run,
             made.operation,
             made.transaction,
-            digest,
+            draft.digest,
             draft.stamps,
         )
 
@@ -252,5 +266,5 @@ def _head(past: Past) -> tuple[Any, ...]:
     )
 
 
-def _content(past: Past) -> tuple[str, bytes, str]:
-    return past.stamps, digest_of(past.document), past.document
+def _content(newest: Draft, past: Past) -> tuple[str, bytes, str]:
+    return past.stamps, newest.digest, past.document

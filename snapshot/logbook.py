@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from crmtrail.model import utc
+from crmtrail.model import Op, utc
 from crmtrail.ports import Entry, Query
 from snapshot.logpage import Place, actor_matches, checked, page_of
 from snapshot.rows import record_id, versions_of
@@ -162,9 +162,9 @@ def _by_who(search: _Search, query: Query) -> bool:
 
 
 def _by_what(search: _Search, query: Query) -> bool:
-    if query.op is None:
-        search.require("v.op <> 'baseline'")
-    else:
+    if query.op is not Op.BASELINE:
+        search.require("v.op <> 'baseline'")  # in these words: the indexes are partial
+    if query.op is not None:
         search.require("v.op = ?", query.op.value)
     if query.since is not None:
         search.require("v.at >= ?", micros(utc(query.since)))

@@ -35,7 +35,7 @@ from crmtrail.ports import (
     Standing,
 )
 from snapshot.absorbing import Batch, may_grow
-from snapshot.diff import Sent
+from snapshot.awaited import Sent
 from snapshot.incidents import incident_id, opened, seen_again
 from snapshot.memory_history import MemoryHistory
 from snapshot.memory_leases import MemoryLeases
@@ -137,6 +137,13 @@ class MemoryStore(MemoryHistory):
         self._runs[run - 1].kept += kept
         return kept
 
+    def _horizon(self, key: tuple[str, str]) -> datetime | None:
+        """Return from when a record is new: records may be stamped by another clock."""
+        where = self._object(*key)
+        if where.complete_to is None or where.watermark is None:
+            return where.complete_to
+        return min(where.complete_to, where.watermark)
+
     def absorb(
         self,
         source: str,
@@ -147,7 +154,7 @@ class MemoryStore(MemoryHistory):
     ) -> Kept:
         """Store readings taken outside a run (preflight, read-back); moves no cursor."""
         self._object(source, object_)
-        return self._absorb((source, object_), found, notice)
+        return self._absorb((source, object_), found, notice, read_back=True)
 
     def finish(
         self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
@@ -180,7 +187,12 @@ class MemoryStore(MemoryHistory):
         return self._objects.setdefault((source, object_), _Object())
 
     def _absorb(
-        self, key: tuple[str, str], found: Sequence[Reading | Removal], notice: Notice
+        self,
+        key: tuple[str, str],
+        found: Sequence[Reading | Removal],
+        notice: Notice,
+        *,
+        read_back: bool = False,
     ) -> Kept:
         refs = list(dict.fromkeys(one.ref for one in found))
         stored = {ref.id: self._records[ref].past for ref in refs if ref in self._records}
@@ -188,7 +200,8 @@ class MemoryStore(MemoryHistory):
             ref.id: [step for step in steps if (step.plan, step.no) not in self.seen]
             for ref, steps in self._awaited(refs).items()
         }
-        batch = Batch.of(found, stored, horizon=self._object(*key).complete_to, sent=sent)
+        horizon = self._horizon(key)
+        batch = Batch.of(found, stored, horizon=horizon, sent=sent, read_back=read_back)
 
         def look(change_sets: Sequence[ChangeSet]) -> Noticed:
             return notice(change_sets, self._scene(key, change_sets, batch.newcomers()))
@@ -279,7 +292,7 @@ class MemoryStore(MemoryHistory):
         found = [
             each
             for each in self._operations.values()
-            if source in {None, each.source} and (since is None or each.started >= since)
+            if source in {None, each.source} and (since is None or each.ended >= since)
         ]
         found.sort(key=lambda each: each.id)
         return sorted(found, key=lambda each: each.started, reverse=True)[:limit]

@@ -1,5 +1,6 @@
 """What is known of records, in memory: every state in full, answered by walking through them."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -43,6 +44,35 @@ class _Record:
                         fields[change.field] = change.new
         return fields
 
+    def version_at(self, ref: Ref, at: datetime | None) -> Version | None:
+        """Return the record at a time; None before anything is known."""
+        marks = self.marks()
+        if not marks:
+            return None
+        moment = max(mark.at for mark in marks) if at is None else micros(utc(at))
+        mark = mark_at(marks, moment)
+        if mark is None:
+            return None
+        made = self.drafts[mark.number - 1].change_set
+        fields = self.fields_at(moment)
+        digest = digest_of(document_of(fields)).hex()
+        return Version(
+            ref,
+            made.number,
+            made.op,
+            fields,
+            made.at,
+            made.known_at,
+            made.actor,
+            mark.deleted,
+            digest,
+        )
+
+    def first(self, size: int) -> "_Record":
+        """Return the record as the first so many entries of the ledger tell."""
+        count = bisect_left(self.leaves, size)
+        return _Record(self.past, self.drafts[:count], self.leaves[:count])
+
 
 class MemoryHistory:
     """The reading side of the store in memory, and its ledger."""
@@ -71,27 +101,21 @@ class MemoryHistory:
     def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
         """Return the record at a valid time (None: now); None before anything is known."""
         record = self._records.get(ref)
-        if record is None:
-            return None
-        marks = record.marks()
-        moment = max(mark.at for mark in marks) if at is None else micros(utc(at))
-        mark = mark_at(marks, moment)
-        if mark is None:
-            return None
-        made = record.drafts[mark.number - 1].change_set
-        fields = record.fields_at(moment)
-        digest = digest_of(document_of(fields)).hex()
-        return Version(
-            ref,
-            made.number,
-            made.op,
-            fields,
-            made.at,
-            made.known_at,
-            made.actor,
-            mark.deleted,
-            digest,
-        )
+        return None if record is None else record.version_at(ref, at)
+
+    def records(
+        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+    ) -> Iterator[Version]:
+        """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
+
+        Only the first ``known`` entries of the ledger count (None: those there at the start).
+        """
+        size = len(self._entries) if known is None else known
+        for ref in sorted(self._records):
+            if (ref.source, ref.object) == (source, object_):
+                found = self._records[ref].first(size).version_at(ref, at)
+                if found is not None:
+                    yield found
 
     def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
         """Return a record's versions, oldest first, of those that touched a field."""

@@ -22,9 +22,9 @@ def newest_revision() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the migrations that a database lacks."""
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the migrations that a database lacks, up to one of them."""
     settings = Config()
     settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     settings.attributes["connection"] = connection
-    command.upgrade(settings, "head")
+    command.upgrade(settings, to)

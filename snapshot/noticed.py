@@ -108,10 +108,10 @@ def keep_findings(connection: Connection, noticed: Noticed, at: datetime) -> lis
 def operations_of(
     connection: Connection, *, source: str | None, since: datetime | None, limit: int
 ) -> list[Operation]:
-    """Return operations, newest start first."""
+    """Return operations that went on at or after a time, newest start first."""
     return _operations(
         connection,
-        "WHERE (? IS NULL OR o.source = ?) AND p.started >= ?"
+        "WHERE (? IS NULL OR o.source = ?) AND p.ended >= ?"
         " ORDER BY p.started DESC, p.operation_id LIMIT ?",
         (source, source, micros(utc(since)) if since else -(2**62), limit),
     )

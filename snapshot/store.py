@@ -35,7 +35,7 @@ from crmtrail.ports import (
     Standing,
     Verification,
 )
-from snapshot import compare, history, leaves, logbook, noticed, runs, schemas
+from snapshot import compare, history, leaves, logbook, noticed, records, runs, schemas
 from snapshot.database import reading, writing
 from snapshot.keeping import Place, absorb_found
 from snapshot.names import object_id
@@ -135,6 +135,15 @@ class SqlStore:
         """Return the record at a valid time (None: now); None before anything is known."""
         with reading(self.engine) as connection:
             return history.version(connection, ref, at)
+
+    def records(
+        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+    ) -> Iterator[Version]:
+        """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
+
+        Only the first ``known`` entries of the ledger count (None: those there at the start).
+        """
+        return records.records(self.engine, source, object_, at, known)
 
     def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
         """Return a record's versions, oldest first, of those that touched a field."""
@@ -242,7 +251,10 @@ class SqlStore:
 def _place(connection: Connection, source: str, object_: str, run: int | None) -> Place:
     object_row = object_id(connection, source, object_)
     horizon, live = connection.exec_driver_sql(
-        "SELECT complete_to, live FROM position WHERE object_id = ?", (object_row,)
+        # The earlier of the two: records may be stamped by another clock than the horizon's.
+        "SELECT min(complete_to, coalesce(watermark, complete_to)), live FROM position"
+        " WHERE object_id = ?",
+        (object_row,),
     ).one()
     if run is not None:
         runs.check(connection, run, object_row)

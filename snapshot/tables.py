@@ -28,6 +28,7 @@ from snapshot.plan_tables import ApprovalRow, PlanRow, PlanStep, ReceiptRow
 
 __all__ = [
     "ActorRow",
+    "AnchorRow",
     "ApprovalRow",
     "ChangeRow",
     "FieldName",
@@ -150,6 +151,7 @@ class VersionRow(SQLModel, table=True):
         flag("deleted"),
         digest_sized("digest"),
         Index("version_valid", "object_id", "at", "record_id"),
+        Index("version_acts", "version_id", sqlite_where=text("op <> 'baseline'")),
         Index("version_actor", "actor_id", "version_id", sqlite_where=text("op <> 'baseline'")),
         Index(
             "version_operation",
@@ -347,3 +349,24 @@ class Node(SQLModel, table=True):
     level: int = Field(primary_key=True, sa_type=WHOLE)
     idx: int = Field(primary_key=True, sa_type=WHOLE)
     hash: bytes
+
+
+class AnchorRow(SQLModel, table=True):
+    """How a place outside the store stands, by its name: what it took last, why it refused last.
+
+    A cache for `status`: what was anchored is proven by the place, not by this row.
+    """
+
+    __tablename__ = "anchor"
+    __table_args__ = (
+        CheckConstraint("(size IS NULL) = (note IS NULL)", name="size_with_note"),
+        CheckConstraint("(size IS NULL) = (anchored_at IS NULL)", name="size_with_time"),
+        CheckConstraint("size >= 0", name="size_natural"),
+        MARK_CLUSTERED,
+    )
+    name: str = Field(primary_key=True, sa_type=Text)
+    size: int | None = Field(default=None, sa_type=WHOLE)
+    note: str | None = Field(default=None, sa_type=Text)
+    anchored_at: int | None = Field(default=None, sa_type=WHOLE)
+    failed_at: int | None = Field(default=None, sa_type=WHOLE)
+    failure: str = Field(default="", sa_type=Text)

@@ -10,6 +10,8 @@ from typing import Final
 from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
+from snapshot import views
+
 INSERT_ONLY: Final = (
     "actor",
     "approval",
@@ -50,11 +52,13 @@ def statements(table: str) -> Iterator[str]:
 
 
 def create_all(connection: Connection) -> None:
-    """Make every table afresh, with its triggers: what the migrations have to add up to."""
+    """Make every table, trigger and view afresh: what the migrations have to add up to."""
     SQLModel.metadata.create_all(connection)
     for table in SQLModel.metadata.sorted_tables:
         for statement in statements(table.name):
             connection.exec_driver_sql(statement)
+    for statement in views.statements():
+        connection.exec_driver_sql(statement)
 
 
 def _refusal(table: str, suffix: str, occasion: str, why: str, condition: str = "") -> str:

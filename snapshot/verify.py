@@ -93,7 +93,7 @@ def _versions(
     )
     stored = {each.version_id: each for each in versions_of(connection, list(ids.scalars()))}
     for index, (kind, entry) in enumerate(zip(kinds, entries, strict=True), start=start):
-        if _told_kind(entry) != kind:
+        if kind != VERSION and _told_kind(entry) != kind:
             return _Bad("entry", index, "the entry's kind is not that of its row")
         bad = _version(index, kind, entry, stored.get(index))
         if bad is not None:
@@ -165,6 +165,10 @@ def _record(row: Sequence[Any]) -> _Bad | None:
 
 
 _STRAYS: Final = {
+    "record": (
+        "SELECT min(v.version_id) FROM version AS v CROSS JOIN record AS r"
+        " ON r.record_id = v.record_id WHERE r.object_id <> v.object_id"
+    ),
     "entry": "SELECT min(idx) FROM leaf WHERE idx < 0",
     "version": (
         "SELECT min(v.version_id) FROM version AS v"

@@ -5,19 +5,29 @@ from datetime import datetime, timedelta
 
 from connectors.hubspot import sweep, windows
 from connectors.hubspot.client import Client, Told, fits_a_list
-from connectors.hubspot.cursor import Cursor, drained, read_cursor, remembered
+from connectors.hubspot.cursor import (
+    Cursor,
+    behind,
+    drained,
+    floor,
+    read_cursor,
+    remembered,
+)
 from connectors.hubspot.lookup import FILL_BATCH, READ_BATCH, Found, Lookup
 from connectors.hubspot.readings import mergers, overflows, removal_of
-from connectors.hubspot.refusals import Refusal
+from connectors.hubspot.refusals import Absent, Refusal
 from connectors.hubspot.shapes import Listing, Thing, milliseconds, moment_of
-from crmtrail.errors import CursorLost
-from crmtrail.model import Gap, Page, Reading, Removal, utc
+from crmtrail.errors import CursorLost, PermissionMissing
+from crmtrail.model import Gap, Page, Reading, Removal
 
 LAG = timedelta(seconds=60)
 """How far each poll reads back behind the one before: the search index lags "a few moments"."""
 
 _SECOND = 999
 """HubSpot's Date header counts seconds; the bound of a window includes the whole second."""
+
+
+_UNSEARCHED = (Refusal, Absent, PermissionMissing)
 
 
 class Changes:
@@ -60,6 +70,7 @@ class Changes:
             "missing": self._missing,
             "probe": self._probe,
             "bin": self._bin,
+            "ghosts": self._ghosts,
             "returned": self._returned,
             "rest": self._rest,
         }
@@ -69,7 +80,7 @@ class Changes:
         body = {"filterGroups": [], "properties": [], "limit": 1}
         try:
             told = self._client.search(object_, body)
-        except Refusal:  # not every object can be searched; its list says how many there are
+        except _UNSEARCHED:  # not every object can be searched; its list says how many there are
             return Page(object_, self._scanning(cursor), done=False)
         return Page(object_, self._scanning(cursor), done=False, expected=told.content.total)
 
@@ -97,7 +108,12 @@ class Changes:
     def _search(self, object_: str, cursor: Cursor) -> Page:
         window = windows.Search(cursor.low, cursor.edge, cursor.after)
         high = None if cursor.start is None else cursor.start + _SECOND
-        told = self._client.search(object_, windows.search_body(object_, window, high))
+        if high is not None and cursor.low > high:
+            high = None  # records are stamped by a clock that is ahead of HubSpot's Date
+        try:
+            told = self._client.search(object_, windows.search_body(object_, window, high))
+        except _UNSEARCHED:
+            return self._unsearched(object_, cursor)
         hits = windows.hits_of(object_, told.content)
         go = windows.after_search(window, hits, told.content.after)
         flooded = isinstance(go, windows.Flood)
@@ -108,12 +124,20 @@ class Changes:
     def _flood(self, object_: str, cursor: Cursor) -> Page:
         last, taken, total = cursor.walk
         flood = windows.Flood(cursor.low, last, taken, total)
-        told = self._client.search(object_, windows.flood_body(object_, flood))
+        try:
+            told = self._client.search(object_, windows.flood_body(object_, flood))
+        except _UNSEARCHED:
+            return self._unsearched(object_, cursor)
         hits = [(str(one.id), cursor.low) for one in told.content.results]
         go = windows.after_flood(flood, hits, told.content.after, told.content.total)
         window = windows.Search(cursor.low, cursor.edge)
         fresh = windows.fresh(hits, window, cursor.recent)
         moved = windows.onward(cursor.moved(todo=tuple(fresh)), go)
+        return Page(object_, drained(moved).text(), done=False)
+
+    def _unsearched(self, object_: str, cursor: Cursor) -> Page:
+        """List every record where the search is refused: dear, but complete."""
+        moved = windows.onward(self._started(cursor), windows.Scan())
         return Page(object_, drained(moved).text(), done=False)
 
     def _fill(self, object_: str, cursor: Cursor) -> Page:
@@ -162,17 +186,36 @@ class Changes:
             for one in told.content.results
             if sweep.is_news(one, cursor)
         ]
-        if moved.after is not None:
+        met = self._started(cursor)
+        unmet = [str(one.id) for one in told.content.results if sweep.is_unmet(one, met)]
+        if unmet:
+            moved = moved.moved(phase="ghosts", ghosts=tuple(unmet))
+        if unmet or moved.after is not None:
             return Page(object_, moved.text(), done=False, removals=removals)
         return self._swept(object_, moved, removals)
 
-    def _swept(self, object_: str, cursor: Cursor, removals: Sequence[Removal]) -> Page:
+    def _ghosts(self, object_: str, cursor: Cursor) -> Page:
+        """Read what came and went since the last poll, after its removal: nobody saw it live."""
+        readings = self._lookup.ghosts(object_, cursor.ghosts)
+        moved = cursor.moved(ghosts=())
+        if moved.after is not None:
+            onward = moved.moved(phase="bin")
+            return Page(object_, onward.text(), done=False, readings=readings)
+        return self._swept(object_, moved, (), readings)
+
+    def _swept(
+        self,
+        object_: str,
+        cursor: Cursor,
+        removals: Sequence[Removal],
+        readings: Sequence[Reading] = (),
+    ) -> Page:
         back = sweep.returned(cursor)
         moved = cursor.moved(binned=cursor.found, found=None, swept=cursor.start)
         if back:
             queued = moved.moved(phase="returned", todo=tuple(back))
-            return Page(object_, queued.text(), done=False, removals=removals)
-        return self._finished(object_, moved, removals)
+            return Page(object_, queued.text(), done=False, removals=removals, readings=readings)
+        return self._finished(object_, moved, removals, readings)
 
     def _returned(self, object_: str, cursor: Cursor) -> Page:
         """Read records that left the bin: restored ones are live, purged ones are not told."""
@@ -185,8 +228,9 @@ class Changes:
         return self._finished(object_, moved, (), readings)
 
     def _rest(self, object_: str, cursor: Cursor) -> Page:
-        mark = None if cursor.since is None else moment_of(cursor.since)
-        return Page(object_, cursor.text(), done=True, complete_to=mark, watermark=mark)
+        if cursor.since is None:
+            return Page(object_, cursor.text(), done=True)
+        return self._closed(object_, cursor)
 
     def _finished(
         self,
@@ -199,25 +243,39 @@ class Changes:
         if cursor.scan_next:
             onward = cursor.moved(phase="count", scan_next=False, after=None)
             return Page(object_, onward.text(), done=False, removals=removals, readings=readings)
-        started = cursor.start if cursor.start is not None else cursor.since or 0
-        floor = started - self._lag
+        since = floor(cursor, self._lag)
+        polled = max(
+            since if cursor.start is None else cursor.start - self._lag, cursor.polled or 0
+        )
         closed = Cursor(
             phase="rest",
-            since=floor,
-            recent=remembered(cursor.recent, {}, floor),
+            since=since,
+            recent=remembered(cursor.recent, {}, since),
             swept=cursor.swept,
             sweep=cursor.sweep,
             binned=cursor.binned,
+            behind=behind(cursor),
+            polled=polled if polled > since else None,
         )
-        mark = moment_of(floor)
+        return self._closed(object_, closed, removals, readings)
+
+    @staticmethod
+    def _closed(
+        object_: str,
+        cursor: Cursor,
+        removals: Sequence[Removal] = (),
+        readings: Sequence[Reading] = (),
+    ) -> Page:
+        """Return the last page of a run, with the cursor of rest."""
+        since = cursor.since or 0
         return Page(
             object_,
-            closed.text(),
+            cursor.text(),
             done=True,
             readings=readings,
             removals=removals,
-            complete_to=mark,
-            watermark=mark,
+            complete_to=moment_of(max(since, cursor.polled or 0)),
+            watermark=moment_of(since),
         )
 
     def _taken(self, object_: str, cursor: Cursor, ids: Sequence[str], found: Found) -> Page:
@@ -227,7 +285,8 @@ class Changes:
         explained = list(self._lookup.explained(object_, found, missing))
         told = {one.ref.id for one in explained}
         lost = (*cursor.lost, *(id_ for id_ in missing if id_ not in told))
-        since = None if cursor.since is None else moment_of(cursor.since)
+        polled = cursor.since if cursor.polled is None else cursor.polled
+        since = None if polled is None else moment_of(polled)
         gaps = [gap for one in found.things.values() for gap in overflows(object_, one, since)]
         return self._kept(object_, cursor.moved(lost=lost), readings, explained, gaps)
 
@@ -250,9 +309,13 @@ class Changes:
         )
 
     def _seen(self, cursor: Cursor, readings: Sequence[Reading]) -> Cursor:
-        floor = (cursor.start or 0) - self._lag
-        seen = {one.ref.id: milliseconds(one.modified_at) for one in readings}
-        return cursor.moved(recent=remembered(cursor.recent, seen, floor))
+        if not readings:
+            return cursor
+        newest = max(milliseconds(one.modified_at) for one in readings)
+        moved = cursor.moved(newest=max(newest, cursor.newest or 0))
+        seen = {one.ref.id: milliseconds(one.modified_at) for one in readings if _is_settled(one)}
+        since = min(moved.start or 0, moved.newest or 0) - self._lag
+        return moved.moved(recent=remembered(cursor.recent, seen, since))
 
     def _started(self, cursor: Cursor) -> Cursor:
         """Note HubSpot's time at the first answer of the run."""
@@ -275,4 +338,12 @@ class Changes:
 
 def _since(one: Thing, since: int | None) -> bool:
     changed = one.updated_at
-    return since is not None and changed is not None and milliseconds(utc(changed)) >= since
+    return since is not None and changed is not None and milliseconds(changed) >= since
+
+
+def _is_settled(one: Reading) -> bool:
+    """Whether a later change of the record must bear a later stamp than the one read.
+
+    A stamp of whole seconds, read within its second, may be borne by a later change too.
+    """
+    return one.modified_at < one.read_at or one.modified_at.microsecond > 0

@@ -1,6 +1,7 @@
 """One HubSpot account behind the port `crmtrail.ports.Connector`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from connectors.hubspot import schema as metadata
 from connectors.hubspot.changes import Changes
@@ -9,10 +10,11 @@ from connectors.hubspot.cursor import opening
 from connectors.hubspot.lookup import READ_BATCH, Lookup, requested
 from connectors.hubspot.people import People
 from connectors.hubspot.refusals import Absent, Refusal
+from connectors.hubspot.shapes import Account, TokenFacts
 from connectors.hubspot.transport import Transport
 from connectors.hubspot.writing import WRITE_BATCH, Writing
 from crmtrail.config import AuthConfig, SourceConfig
-from crmtrail.errors import CredentialsRefused, Mistake, PermissionMissing
+from crmtrail.errors import CredentialsRefused, Mistake, PermissionMissing, Unavailable
 from crmtrail.model import (
     Answer,
     Field,
@@ -26,6 +28,8 @@ from crmtrail.model import (
     Write,
 )
 from crmtrail.ports import Clock
+
+T = TypeVar("T")
 
 _PRIVATE_APP = "pat-"
 """How the tokens of private apps begin; only those can be asked which app they belong to."""
@@ -66,14 +70,23 @@ class HubSpotConnector:
         return self._transport.calls
 
     def identity(self) -> Identity:
-        """Return the account (portal) and, where the token tells it, the app behind it."""
-        account = self._client.account()
-        self._transport.zone = account.time_zone
-        kind = (account.account_type or "").replace("_", " ").lower()
-        portal = str(account.portal_id)
-        name = f"HubSpot {portal} ({kind})" if kind else f"HubSpot {portal}"
+        """Return the account (portal) and, where the token tells it, the app behind it.
+
+        What HubSpot does not tell is empty: nothing rests on it.
+
+        Raises:
+            CredentialsRefused: HubSpot refuses the token.
+        """
+        account = self._told(self._client.account) or Account()
+        self._transport.learn_zone(account.time_zone)
         told_at = self._transport.now()
-        return Identity(portal, self._app(), name, told_at)
+        facts = TokenFacts()
+        if self._token.startswith(_PRIVATE_APP):
+            facts = self._told(self._token_facts) or facts
+        portal = str(account.portal_id or facts.hub_id or "")
+        kind = (account.account_type or "").replace("_", " ").lower()
+        name = " ".join(part for part in ("HubSpot", portal, f"({kind})" if kind else "") if part)
+        return Identity(portal, str(facts.app_id or facts.user_id or "token"), name, told_at)
 
     def objects(self) -> Sequence[str]:
         """Return standard and custom objects that the token may read."""
@@ -135,11 +148,24 @@ class HubSpotConnector:
         except PermissionMissing:
             return {}
 
-    def _app(self) -> str:
-        if not self._token.startswith(_PRIVATE_APP):
-            return "token"
+    def _token_facts(self) -> TokenFacts | None:
         try:
-            told = self._client.token(self._token)
-        except (Absent, Refusal, PermissionMissing, CredentialsRefused):
-            return "token"
-        return str(told.app_id or told.user_id or "token")
+            return self._client.token(self._token)
+        except CredentialsRefused:  # not every kind of token may ask about itself
+            return None
+
+    def _told(self, ask: Callable[[], T | None]) -> T | None:
+        """Return what HubSpot tells, or None where it does not serve that or not to us.
+
+        Raises:
+            Unavailable: there was no answer at all.
+        """
+        before = self._transport.answers
+        try:
+            return ask()
+        except (Absent, Refusal, PermissionMissing):
+            return None
+        except Unavailable:
+            if self._transport.answers == before:
+                raise
+            return None

@@ -17,6 +17,7 @@ Phase: TypeAlias = Literal[
     "missing",  # look in the recycle bin for ids that a read did not return
     "probe",  # ask for such an id alone: a merged one answers with its survivor
     "bin",  # list the recycle bin
+    "ghosts",  # read the content of records that came and went since the last poll
     "returned",  # read ids that left the recycle bin
     "rest",  # nothing under way
 ]
@@ -50,6 +51,11 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         binned: ids in the recycle bin at the last list, where few enough.
         found: ids in the recycle bin so far in the current list.
         scan_next: a reconciling scan follows.
+        ghosts: archived ids whose content nobody has read.
+        newest: the newest stamp read in this run.
+        behind: by how much the newest stamps were older than HubSpot's clock, at the least, so
+            far: the clock that stamps records lags no more than that.
+        polled: up to when everything is read by HubSpot's clock, where that is later than `since`.
     """
 
     version: Literal[1] = 1
@@ -70,6 +76,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     binned: tuple[str, ...] | None = None
     found: tuple[str, ...] | None = None
     scan_next: bool = False
+    ghosts: tuple[str, ...] = ()
+    newest: int | None = None
+    behind: int | None = None
+    polled: int | None = None
 
     def moved(self, **changes: object) -> "Cursor":
         """Return the cursor with some parts changed."""
@@ -106,12 +116,12 @@ def opening(position: str | None, mode: Mode) -> Cursor:
     except CursorLost:
         return Cursor()
     if mode is Mode.FULL:
-        return Cursor(since=kept.since)
+        return Cursor(since=kept.since, behind=kept.behind, polled=kept.polled)
     if kept.phase != "rest":
         scanning = kept.scan_next or kept.phase in ("count", "scan") or kept.then == "scan"
         due = mode is Mode.RECONCILE and not scanning
         return kept.moved(scan_next=True) if due else kept
-    fresh = kept.moved(start=None, after=None, edge=(), low=kept.since or 0)
+    fresh = kept.moved(start=None, after=None, edge=(), low=kept.since or 0, newest=None)
     return fresh.moved(phase="search" if mode is Mode.INCREMENTAL else "count")
 
 
@@ -124,6 +134,25 @@ def drained(cursor: Cursor) -> Cursor:
     )
     phase = next((phase for phase, queue in queues if queue), cursor.then)
     return cursor.moved(phase=phase)
+
+
+def floor(cursor: Cursor, lag: int) -> int:
+    """Return the stamp from which the next poll reads: ``lag`` before all that was seen.
+
+    HubSpot's time is by the HTTP Date of its answers. Nothing promises that records are stamped
+    by the same clock, so the stamps are followed, as far behind as they were seen to be.
+    """
+    started = cursor.start if cursor.start is not None else cursor.since or 0
+    read_to = started - (behind(cursor) or 0) - lag
+    return read_to if cursor.since is None else max(read_to, cursor.since)
+
+
+def behind(cursor: Cursor) -> int | None:
+    """Return by how much stamps lag HubSpot's clock at most, in milliseconds, once known."""
+    if cursor.newest is None or cursor.start is None:
+        return cursor.behind
+    seen = max(0, cursor.start - cursor.newest)
+    return seen if cursor.behind is None else min(seen, cursor.behind)
 
 
 def remembered(recent: dict[str, int], seen: dict[str, int], floor: int) -> dict[str, int]:

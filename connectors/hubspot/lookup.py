@@ -1,7 +1,7 @@
 """Records by id, with history: the one place that reads batches and says what was missing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from connectors.hubspot.readings import merged_away, mergers, reading_of, remova
 from connectors.hubspot.schema import MERGED
 from connectors.hubspot.shapes import Thing
 from crmtrail.errors import Unavailable
-from crmtrail.model import Reading, Ref, Removal, utc
+from crmtrail.model import Reading, Ref, Removal
 
 NAMES_A_REQUEST = 200
 """With 50 records and their histories an answer then stays under about 5 MB."""
@@ -94,6 +94,15 @@ class Lookup:
         things = {str(one.id): one for one in told.content.results if _is_archived(one)}
         return Found(things, told.at)
 
+    def ghosts(self, object_: str, ids: Sequence[str]) -> list[Reading]:
+        """Return the content of records of the recycle bin; one request, at most 100 ids."""
+        told = self._client.batch(object_, ids, names=self._names_of(object_), archived=True)
+        return [
+            replace(self.reading(object_, one, told.at), deleted=True)
+            for one in told.content.results
+            if _is_archived(one) and str(one.id) in ids
+        ]
+
     def survivor(self, object_: str, id_: str) -> Removal | None:
         """Ask for an id alone; return the merge it was lost to, if it was. One request."""
         told = self._client.one(object_, id_)
@@ -144,7 +153,7 @@ def requested(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_archived(thing: Thing) -> bool:
-    return thing.archived or thing.archived_at is not None
+    return bool(thing.archived) or thing.archived_at is not None
 
 
 def _joined(one: Thing, other: Thing) -> Thing:
@@ -154,8 +163,8 @@ def _joined(one: Thing, other: Thing) -> Thing:
         changes["properties_with_history"] = (one.properties_with_history or {}) | (
             other.properties_with_history or {}
         )
-    if one.updated_at and other.updated_at:
-        changes["updated_at"] = min(utc(one.updated_at), utc(other.updated_at))
+    if one.updated_at and other.updated_at and other.updated_at < one.updated_at:
+        changes["updated"] = other.updated
     return msgspec.structs.replace(one, **changes)
 
 

@@ -1,16 +1,21 @@
 """The names behind user and import ids, asked for only when a history first needs one."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from connectors.hubspot.client import Client
 from connectors.hubspot.refusals import Absent, Refusal
 from connectors.hubspot.shapes import Number, after_of
-from crmtrail.errors import PermissionMissing
+from crmtrail.errors import PermissionMissing, Unavailable
 from crmtrail.ports import Clock
 
 _REFRESH = timedelta(hours=1)
 """How soon an id still without a name makes us ask again."""
+
+
+_TRIES = 3
+"""How often to ask a HubSpot that fails."""
 
 
 class People:
@@ -25,34 +30,48 @@ class People:
         self._users: dict[str, str] = {}
         self._imports: dict[str, str] = {}
         self._asked: dict[str, datetime] = {}
+        self._failures: Counter[str] = Counter()
 
     def user(self, id_: str) -> str | None:
         """Return a user's name, else the e-mail address, or None."""
-        if id_ not in self._users and self._due("owners"):
-            self._owners(archived=True)
-            self._owners(archived=False)
-        if id_ not in self._users and self._due("users"):
-            self._allowed(self._fetch_users)
+        if id_ not in self._users:
+            self._ask("owners", self._fetch_owners)
+        if id_ not in self._users:
+            self._ask("former owners", self._fetch_former_owners)
+        if id_ not in self._users:
+            self._ask("users", self._fetch_users)
         return self._users.get(id_)
 
     def import_(self, id_: str) -> str | None:
         """Return an import's name, or None."""
-        if id_ not in self._imports and self._due("imports"):
-            self._allowed(self._fetch_imports)
+        if id_ not in self._imports:
+            self._ask("imports", self._fetch_imports)
         return self._imports.get(id_)
 
-    def _due(self, what: str) -> bool:
+    def _ask(self, what: str, fetch: Callable[[], None]) -> None:
+        """Fetch names, at most once an hour.
+
+        A token without the scope, or a portal without the API, gives no names. Where HubSpot
+        fails, names are worth a few tries, but no stopped sync.
+        """
         now = self._clock.now()
         asked = self._asked.get(what)
         if asked is not None and now - asked < _REFRESH:
-            return False
+            return
+        try:
+            fetch()
+        except (PermissionMissing, Absent, Refusal):
+            pass
+        except Unavailable:
+            self._failures[what] += 1
+            if self._failures[what] % _TRIES:
+                raise
         self._asked[what] = now
-        return True
 
-    def _owners(self, *, archived: bool) -> None:
-        self._allowed(lambda: self._fetch_owners(archived=archived))
+    def _fetch_former_owners(self) -> None:
+        self._fetch_owners(archived=True)
 
-    def _fetch_owners(self, *, archived: bool) -> None:
+    def _fetch_owners(self, *, archived: bool = False) -> None:
         after: str | None = None
         while True:
             page = self._client.owners(after, archived=archived)
@@ -84,12 +103,4 @@ class People:
     ) -> None:
         name = " ".join(part for part in (first, last) if part) or email
         if id_ is not None and name:
-            self._users[str(id_)] = name
-
-    @staticmethod
-    def _allowed(fetch: Callable[[], None]) -> None:
-        """Run a fetch; a token without the scope, or a portal without the API, gives no names."""
-        try:
-            fetch()
-        except (PermissionMissing, Absent, Refusal):
-            return
+            self._users.setdefault(str(id_), name)

@@ -8,7 +8,7 @@ import msgspec
 
 from connectors.hubspot.actors import Names, Origin, actor_of, creator_of
 from connectors.hubspot.schema import MERGED, STAMPS
-from connectors.hubspot.shapes import Entry, Number, Thing, moment_of
+from connectors.hubspot.shapes import Entry, Number, Thing, when
 from crmtrail.model import (
     NULL,
     Actor,
@@ -22,7 +22,6 @@ from crmtrail.model import (
     Token,
     token_of,
     unknown,
-    utc,
 )
 
 BIN_KEEPS = timedelta(days=90)
@@ -67,9 +66,9 @@ def reading_of(ref: Ref, thing: Thing, read_at: datetime, names: Names) -> Readi
         ValueError: the record has no modified stamp.
     """
     tokens = {name: token(raw) for name, raw in thing.properties.items()}
-    if thing.updated_at is None:
+    modified = thing.updated_at
+    if modified is None:
         raise ValueError(f"{ref} came without updatedAt")
-    modified = utc(thing.updated_at)
     trail = tuple(_events(thing, names))
     editor, edited = _last_edit(thing, trail, modified)
     texts = {name: plain(raw) for name, raw in thing.properties.items() if _tells_source(name)}
@@ -82,7 +81,7 @@ def reading_of(ref: Ref, thing: Thing, read_at: datetime, names: Names) -> Readi
         actor=editor,
         # The Date header counts whole seconds; nothing is read before it was changed.
         read_at=max(read_at, modified),
-        created_at=utc(thing.created_at) if thing.created_at else None,
+        created_at=thing.created_at,
         creator=creator_of(texts, names),
         trail=trail,
     )
@@ -90,7 +89,7 @@ def reading_of(ref: Ref, thing: Thing, read_at: datetime, names: Names) -> Readi
 
 def removal_of(ref: Ref, thing: Thing, read_at: datetime) -> Removal:
     """Return the removal that a record of the recycle bin stands for."""
-    at = utc(thing.archived_at) if thing.archived_at else None
+    at = thing.archived_at
     return Removal(
         ref=ref,
         loss=Loss.DELETED,
@@ -140,10 +139,10 @@ def overflows(object_: str, thing: Thing, since: datetime | None) -> Iterator[Ga
     """
     most = _HISTORY_OF_CONTACTS if is_contact(object_) else _HISTORY_OF_OTHERS
     for name, entries in (thing.properties_with_history or {}).items():
-        stamps = [at for entry in entries if (at := _at(entry)) is not None]
-        if since is None or name in STAMPS or len(entries) < most or not stamps:
+        if since is None or name in STAMPS or not entries or len(entries) < most:
             continue
-        if (oldest := min(stamps)) > since:
+        oldest = min((at for entry in entries if (at := when(entry.timestamp))), default=since)
+        if oldest > since:
             why = (
                 f"HubSpot keeps only the {most} newest values of a property; older values of"
                 f" {name} of {object_} {thing.id} since the last poll are lost"
@@ -161,8 +160,8 @@ def _events(thing: Thing, names: Names) -> Iterator[Event]:
     for name, entries in (thing.properties_with_history or {}).items():
         if name in STAMPS:
             continue
-        for entry in entries:
-            if (at := _at(entry)) is None:
+        for entry in entries or ():
+            if (at := when(entry.timestamp)) is None:
                 continue
             said = (
                 entry.source_type,
@@ -185,12 +184,6 @@ def _last_edit(
         return unknown(_NO_HISTORY), modified
     last = max(edits, key=lambda event: event.at)
     return last.actor, last.at
-
-
-def _at(entry: Entry) -> datetime | None:
-    if isinstance(entry.timestamp, int):
-        return moment_of(entry.timestamp)
-    return utc(entry.timestamp) if entry.timestamp else None
 
 
 def _origin(entry: Entry) -> Origin:

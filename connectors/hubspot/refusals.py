@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
@@ -33,6 +34,7 @@ _ONE_SECOND = 1.0
 # HTTP statuses by which HubSpot says what to do; 423, 477 and 52x are its own.
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, LOCKED, TOO_MANY, MIGRATING = 401, 403, 404, 423, 429, 477
 _SERVER_ERRORS = range(500, 600)
+_TRANSIENT = frozenset({408, 425})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def refusal(
         )
     if status == FORBIDDEN:
         return _forbidden(body)
-    if status in _SERVER_ERRORS:
+    if status in _SERVER_ERRORS or status in _TRANSIENT:
         return _broken(f"HubSpot answered {status}", write=write, after=retry_after(headers))
     if status == NOT_FOUND:
         return Absent(f"HubSpot knows no such object or record (404){_said(body)}")
@@ -123,12 +125,18 @@ def nonsense(*, write: bool) -> CrmtrailError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of a Retry-After header, if there is one in seconds."""
-    told = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    """Return the seconds of a Retry-After header (RFC 9110, 10.2.3): a number, or a date."""
+    named = {name.lower(): value for name, value in headers.items()}
+    told = named.get("retry-after", "")
     try:
         return max(0.0, float(told))
     except ValueError:
+        pass
+    try:
+        pause = parsedate_to_datetime(told) - parsedate_to_datetime(named.get("date", ""))
+    except (TypeError, ValueError):
         return None
+    return max(0.0, pause.total_seconds())
 
 
 def _broken(what: str, *, write: bool, after: float | None = None) -> CrmtrailError:

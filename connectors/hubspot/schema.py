@@ -68,7 +68,7 @@ def objects(client: Client) -> Sequence[str]:
     readable = [name for name in STANDARD_OBJECTS if _may_list(client, name)]
     try:
         custom = client.schemas().results
-    except (PermissionMissing, Absent):
+    except (PermissionMissing, Absent, Refusal):
         return readable
     names = [one.fully_qualified_name or one.object_type_id or one.name for one in custom]
     return readable + [name for name in names if name and name not in readable]
@@ -76,7 +76,7 @@ def objects(client: Client) -> Sequence[str]:
 
 def schema_of(source: str, object_: str, properties: Sequence[Property]) -> Schema:
     """Return the fields of an object; the record id is bookkeeping, yet listed."""
-    fields = {one.name: field_of(one) for one in properties}
+    fields = {one.name: field_of(one) for one in properties if not one.archived}
     return Schema(source, object_, fields, label=object_.replace("_", " ").capitalize())
 
 
@@ -84,18 +84,20 @@ def field_of(one: Property) -> Field:
     """Return one property as a field."""
     kind = _kind(one)
     server = one.name in _SERVER_STAMPS or one.name.startswith(_SERVER_PREFIX)
-    locked = one.modification_metadata is not None and one.modification_metadata.read_only_value
-    writable = not (server or locked or one.calculated)
+    locked = one.modification_metadata and one.modification_metadata.read_only_value
+    computed = bool(one.calculated)
+    options = () if one.external_options else one.options or ()
+    writable = not (server or locked or computed)
     return Field(
         name=one.name,
         type=kind,
-        label=one.label,
-        vendor_type=f"{one.type}/{one.field_type}" if one.field_type else one.type,
+        label=one.label or "",
+        vendor_type="/".join(part for part in (one.type, one.field_type) if part),
         updateable=writable,
         createable=writable,
-        computed=one.calculated,
-        unique=one.has_unique_value,
-        options=() if one.external_options else tuple(option.value for option in one.options),
+        computed=computed,
+        unique=bool(one.has_unique_value),
+        options=tuple(str(option.value) for option in options if option.value is not None),
         references=_references(one),
     )
 
@@ -115,7 +117,7 @@ def _kind(one: Property) -> FieldType:  # noqa: PLR0911 -- a table of cases, eac
         return FieldType.EMAIL
     if one.field_type == "phonenumber" or one.name in _PHONES:
         return FieldType.PHONE
-    return _BY_TYPE.get(one.type, FieldType.OTHER)
+    return _BY_TYPE.get(one.type or "", FieldType.OTHER)
 
 
 def _is_money(one: Property) -> bool:

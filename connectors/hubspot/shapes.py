@@ -5,8 +5,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from crmtrail.model import utc
+
 Number: TypeAlias = str | int
 """Ids come as text or, in some answers, as numbers."""
+
+Instant: TypeAlias = str | int | float | None
+"""A stamp: ISO 8601 text, or milliseconds since 1970 as a number or as text."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -22,6 +27,22 @@ def moment_of(count: int) -> datetime:
     return _EPOCH + count * _MILLISECOND
 
 
+def when(told: Instant) -> datetime | None:
+    """Return the moment of a stamp; None where there is none, or nothing that could be one.
+
+    HubSpot's stamps are UTC: one without a zone is read so.
+    """
+    if not told:
+        return None
+    try:
+        if not isinstance(told, str) or told.isdecimal():
+            return moment_of(int(told))
+        at = datetime.fromisoformat(told)
+    except (ValueError, OverflowError):
+        return None
+    return utc(at) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 class _Shape(msgspec.Struct, rename="camel", frozen=True):
     pass
 
@@ -30,7 +51,7 @@ class Entry(_Shape, frozen=True):
     """One entry of a property's history, newest first in its list."""
 
     value: msgspec.Raw = msgspec.Raw(b"null")
-    timestamp: datetime | int | None = None
+    timestamp: Instant = None
     source_type: str | None = None
     source_id: Number | None = None
     source_label: str | None = None
@@ -38,22 +59,40 @@ class Entry(_Shape, frozen=True):
 
 
 class Thing(_Shape, frozen=True):
-    """One CRM record. ``properties`` keeps each value as its JSON text."""
+    """One CRM record. ``properties`` keeps each value as its JSON text; stamps are as told."""
 
     id: Number
     properties: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
-    properties_with_history: dict[str, list[Entry]] | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    archived: bool = False
-    archived_at: datetime | None = None
-    object_write_trace_id: str | None = None
+    properties_with_history: dict[str, list[Entry] | None] | None = None
+    created: Instant = msgspec.field(default=None, name="createdAt")
+    updated: Instant = msgspec.field(default=None, name="updatedAt")
+    archived: bool | None = None
+    gone: Instant = msgspec.field(default=None, name="archivedAt")
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created; its own property says so too."""
+        return when(self.created) or self._by("createdate", "hs_createdate")
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was changed last; its own property says so too."""
+        return when(self.updated) or self._by("hs_lastmodifieddate", "lastmodifieddate")
+
+    @property
+    def archived_at(self) -> datetime | None:
+        """When it was put into the recycle bin, where told."""
+        return when(self.gone)
+
+    def _by(self, *names: str) -> datetime | None:
+        told = (self.properties[name] for name in names if name in self.properties)
+        return next((at for raw in told if (at := stamp_of(raw))), None)
 
 
 class Next(_Shape, frozen=True):
     """Where to go on."""
 
-    after: Number
+    after: Number | None = None
 
 
 class Paging(_Shape, frozen=True):
@@ -106,32 +145,33 @@ class Batch(_Shape, frozen=True):
     """The answer to a batch request; what is in neither list is not told."""
 
     results: list[Thing] = msgspec.field(default_factory=list)
-    errors: list[BatchError] = msgspec.field(default_factory=list)
+    errors: list[BatchError] | None = None
 
 
 class Option(_Shape, frozen=True):
     """One allowed value of an enumeration."""
 
-    value: str
+    value: Number | None = None
 
 
 class Modification(_Shape, frozen=True):
     """What may be changed of a property."""
 
-    read_only_value: bool = False
+    read_only_value: bool | None = None
 
 
 class Property(_Shape, frozen=True):
     """The metadata of one property."""
 
     name: str
-    label: str = ""
-    type: str = ""
-    field_type: str = ""
-    options: list[Option] = msgspec.field(default_factory=list)
-    calculated: bool = False
-    external_options: bool = False
-    has_unique_value: bool = False
+    label: str | None = None
+    type: str | None = None
+    field_type: str | None = None
+    options: list[Option] | None = None
+    calculated: bool | None = None
+    external_options: bool | None = None
+    has_unique_value: bool | None = None
+    archived: bool | None = None
     referenced_object_type: str | None = None
     show_currency_symbol: bool | None = None
     number_display_hint: str | None = None
@@ -206,9 +246,9 @@ class CustomSchemas(_Shape, frozen=True):
 
 
 class Account(_Shape, frozen=True):
-    """The account behind the token."""
+    """The account behind the token, as far as it is told."""
 
-    portal_id: Number
+    portal_id: Number | None = None
     account_type: str | None = None
     time_zone: str | None = None
 
@@ -218,8 +258,16 @@ class TokenFacts(_Shape, frozen=True):
 
     app_id: Number | None = None
     user_id: Number | None = None
+    hub_id: Number | None = None
 
 
 def after_of(paging: Paging | None) -> str | None:
     """Return the token of the next page, if there is one."""
-    return str(paging.next.after) if paging and paging.next else None
+    after = paging.next.after if paging and paging.next else None
+    return None if after is None or after == "" else str(after)
+
+
+def stamp_of(raw: msgspec.Raw) -> datetime | None:
+    """Return the moment of a property that holds a stamp."""
+    told = msgspec.json.decode(raw)
+    return when(told) if isinstance(told, str | int | float) else None

@@ -7,7 +7,6 @@ from collections.abc import Collection
 
 from connectors.hubspot.cursor import BINNED_MOST, Cursor
 from connectors.hubspot.shapes import Thing, milliseconds
-from crmtrail.model import utc
 
 _SMALL_BIN = 10
 _PAUSE = 30_000
@@ -31,7 +30,20 @@ def is_news(one: Thing, cursor: Cursor) -> bool:
     """Whether an archived record may be missing from the last complete list of the bin."""
     if cursor.swept is None or one.archived_at is None:
         return True
-    return milliseconds(utc(one.archived_at)) >= cursor.swept - _DAY
+    if cursor.binned is not None and str(one.id) not in cursor.binned:
+        return True
+    return milliseconds(one.archived_at) >= cursor.swept - _DAY - (cursor.behind or 0)
+
+
+def is_unmet(one: Thing, cursor: Cursor) -> bool:
+    """Whether an archived record came and went since the last poll, so that nobody read it."""
+    polled = cursor.polled if cursor.polled is not None else cursor.since
+    since = polled if polled is not None else cursor.start
+    if since is None or one.created_at is None:
+        return False
+    if str(one.id) in cursor.recent or str(one.id) in (cursor.binned or ()):
+        return False
+    return milliseconds(one.created_at) >= since
 
 
 def noted(cursor: Cursor, ids: Collection[str], after: str | None) -> Cursor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import urllib3
 from hubspot import HubSpot
@@ -93,6 +93,7 @@ class Transport:
                 hint="write v3 or a date-based version such as 2026-03",
             )
         self.calls = 0
+        self.answers = 0
         self.zone: str | None = None
         self._base_url = base_url
         self._token = token
@@ -131,6 +132,13 @@ class Transport:
     def now(self) -> datetime:
         """Return the time of HubSpot's last answer, by its clock."""
         return self._heard or self._clock.now()
+
+    def learn_zone(self, name: str | None) -> None:
+        """Note the time zone by which the day of the account ends; an unknown one tells nothing."""
+        try:
+            self.zone = ZoneInfo(name).key if name else None
+        except (ZoneInfoNotFoundError, ValueError):
+            self.zone = None
 
     def usage(self) -> Usage:
         """Return the daily budget as the last answer told it."""
@@ -172,6 +180,7 @@ class Transport:
         return error
 
     def _note(self, headers: Mapping[str, str]) -> None:
+        self.answers += 1
         limit = _number(headers.get("X-HubSpot-RateLimit-Daily"))
         left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"))
         if limit is not None and left is not None:

@@ -14,9 +14,8 @@ from typing import Any, TypeAlias
 
 from connectors.hubspot.client import SEARCH_LIMIT
 from connectors.hubspot.cursor import Cursor
-from connectors.hubspot.readings import is_contact, plain
-from connectors.hubspot.shapes import Hits, Thing, milliseconds
-from crmtrail.model import moment, utc
+from connectors.hubspot.readings import is_contact
+from connectors.hubspot.shapes import Hits, Thing, milliseconds, stamp_of
 
 OFFSETS = 10_000
 """HubSpot refuses results beyond this offset."""
@@ -165,12 +164,6 @@ def _body(stamp: str, filters: list[dict[str, Any]], *, sort: str) -> dict[str, 
 
 
 def _stamp(one: Thing, name: str) -> int:
-    told = plain(one.properties.get(name))
-    if told is not None and told.isdigit():
-        return int(told)
-    if told is not None:
-        try:
-            return milliseconds(moment(told))
-        except ValueError:
-            return -1
-    return milliseconds(utc(one.updated_at)) if one.updated_at else -1
+    raw = one.properties.get(name)
+    at = (stamp_of(raw) if raw is not None else None) or one.updated_at
+    return milliseconds(at) if at else -1

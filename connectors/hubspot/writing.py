@@ -150,7 +150,7 @@ class Writing:
     def _judge(self, inputs: Sequence[_Input], batch: Batch, *, final: bool) -> None:
         """Read verdicts by id and trace id; what HubSpot does not mention stays unknown."""
         done = {str(thing.id) for thing in batch.results}
-        named = dict(_named(batch.errors))
+        named = dict(_named(batch.errors or ()))
         for one in inputs:
             error = named.get(one.key) or named.get(one.id)
             if error is not None:

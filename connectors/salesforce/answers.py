@@ -39,10 +39,18 @@ _LONGEST_MESSAGE = 300
 class Refusal(Mistake):
     """Salesforce refused the request; ``code`` and ``told`` are its own words for why."""
 
-    def __init__(self, message: str, *, code: str, told: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, code: str, told: str = "", hint: str = "", status: int = 400
+    ) -> None:
         super().__init__(message, hint=hint)
         self.code = code
         self.told = told
+        self.status = status
+
+    @property
+    def is_absence(self) -> bool:
+        """Whether there is no such resource, or it is not served in this way."""
+        return self.status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 
 
 class Delay(Unavailable):
@@ -203,4 +211,5 @@ def _refused(answer: Answer, name: str, *, writing: bool) -> CrmtrailError:
         code=answer.code,
         told=answer.told,
         hint=hint,
+        status=answer.status,
     )

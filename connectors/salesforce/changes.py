@@ -51,14 +51,15 @@ class Changes:
 
     def _records(self, known: Known, at: Cursor) -> Page:
         wide = soql.fits(self._client.base_url, self._query(known, known.wide, at))
-        answer = self._client.query(self._query(known, known.wide if wide else known.narrow, at))
+        fields = known.wide if wide else known.narrow
+        answer = self._client.query(self._query(known, fields, at), deleted=known.keeps_bin)
         began, read_at = self._client.asked_at, self._client.told_at
         rows = [row_of(record) for record in answer.records]
         following = self._following(known, at, answer, rows, began)
         if at.began is None:
             self._seen[known.schema.object] = Seen()
         if seen := self._seen.get(known.schema.object):
-            seen.add(rows)
+            seen.add(rows, None if at.full else known.stamp)
         full = rows if wide else self._contents(known, rows)
         scribe = Scribe(self._client.source, known, self._people, read_at)
         scribe.meet(rows)
@@ -101,16 +102,21 @@ class Changes:
     def _following(
         self, known: Known, at: Cursor, answer: Rows, rows: Sequence[Row], began: datetime
     ) -> Cursor:
+        stamps = [moment_of(row, known.stamp) for row in rows] if known.stamp else []
+        at = position.stamped(at, max((one for one in stamps if one), default=None))
         # A short page is the last one only if Salesforce says so: it may shrink pages at will.
-        if answer.done and len(rows) < soql.PAGE:
+        if answer.last and len(rows) < soql.PAGE:
             return position.rows_read(
-                at, began=began, overlap=self._overlap, replicateable=known.replicateable
+                at,
+                began=began,
+                overlap=self._overlap,
+                replicateable=known.replicateable is not False,
             )
         if not rows:
             raise Unavailable(
                 f"Salesforce answered an empty page in the middle of {known.schema.object}"
             )
-        stamp = moment_of(rows[-1], known.stamp) if at.phase is Phase.ROWS and known.stamp else None
+        stamp = stamps[-1] if at.phase is Phase.ROWS and stamps else None
         id_ = id_of(rows[-1])
         if (stamp, id_) == (at.stamp, at.id):
             raise Unavailable(f"Salesforce answered the same page of {known.schema.object} again")
@@ -132,15 +138,15 @@ class Changes:
     def _count(self, known: Known, at: Cursor) -> Page:
         """Ask how many live records there are, to compare with what is stored."""
         name = known.schema.object
+        expected: int | None = None
         try:
-            expected = self._client.query(soql.count(name), deleted=False).total_size
+            expected = _counted(self._client.query(soql.count(name), deleted=False))
         except Delay as delay:
             if delay.code != "QUERY_TIMEOUT":
                 raise
-            expected = -1
-        return self._closed(
-            known, position.finished(at), expected=expected if expected >= 0 else None
-        )
+        except Refusal:  # some objects cannot be counted; nothing is lost without it
+            pass
+        return self._closed(known, position.finished(at), expected=expected)
 
     def _closed(
         self,
@@ -162,7 +168,16 @@ class Changes:
             readings=readings,
             removals=removals,
             gaps=gaps,
-            complete_to=following.mark if done else None,
+            complete_to=(following.listed or following.mark) if done else None,
             watermark=following.mark if done else None,
             expected=expected,
         )
+
+
+def _counted(answer: Rows) -> int | None:
+    """Return the count: COUNT() tells it as the size, an aggregate as the value of its row."""
+    told = answer.records[0].get("expr0") if answer.records else None
+    text = b"" if told is None else bytes(told)
+    if text.isdigit():
+        return int(text)
+    return answer.total_size if answer.total_size >= 0 else None

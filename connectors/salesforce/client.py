@@ -35,8 +35,14 @@ class Rows(msgspec.Struct, rename="camel"):
     """A query's answer; the values of each record are the exact JSON text."""
 
     records: list[dict[str, msgspec.Raw]]
-    done: bool
+    done: bool = True
     total_size: int = -1
+    next_records_url: str | None = None
+
+    @property
+    def last(self) -> bool:
+        """Whether Salesforce says that no more rows follow; ``done`` may be left out."""
+        return self.done and not self.next_records_url
 
 
 class _Bearer(AuthBase):
@@ -197,6 +203,7 @@ def _session(settings: SourceConfig, token: str) -> _Session:
     session = _Session(settings.timeout.total_seconds())
     session.auth = _Bearer(token)
     session.headers["User-Agent"] = "crmtrail"
+    session.headers["Accept"] = "application/json"
     session.headers["Accept-Encoding"] = "gzip"
     # Names us in the org's own API usage log and in the origin of change events.
     session.headers["Sforce-Call-Options"] = f"client={settings.client_id}"

@@ -17,7 +17,13 @@ from connectors.salesforce.people import People
 from connectors.salesforce.readings import row_of, text_of
 from connectors.salesforce.schema import Describe, Known, Listing, know, listed
 from crmtrail.config import SourceConfig
-from crmtrail.errors import CursorLost, Mistake, PermissionMissing
+from crmtrail.errors import (
+    CursorLost,
+    Mistake,
+    PermissionMissing,
+    PersonNeeded,
+    Unavailable,
+)
 from crmtrail.model import Answer, Identity, Mode, Page, Reading, Removal, Schema, Usage, Write
 from crmtrail.ports import Clock
 
@@ -27,9 +33,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 class _UserInfo(msgspec.Struct):
     """The part of OAuth userinfo that says who we are."""
 
-    organization_id: str
-    user_id: str
-    name: str = ""
+    organization_id: str | None = None
+    user_id: str | None = None
+    name: str | None = None
 
 
 class Salesforce:
@@ -55,19 +61,22 @@ class Salesforce:
     def identity(self) -> Identity:
         """Return the org and the user the token stands for.
 
-        A token without the scope for that still tells its org; the user is then left empty.
+        A token without the scope for that, or an address that does not serve it, still tells its
+        org; the user is then left empty. What is not told at all is empty: nothing rests on it.
+
+        Raises:
+            CredentialsRefused: Salesforce refuses the token.
         """
         try:
             info = self._client.who(_UserInfo)
-        except (PermissionMissing, Refusal):
-            rows = self._client.query("SELECT Id, Name FROM Organization LIMIT 1", deleted=False)
-            org = row_of(rows.records[0]) if rows.records else {}
-            return Identity(account=text_of(org, "Id") or "", user="", server_time=self._time())
-        org_id, user_id = to18(info.organization_id), to18(info.user_id)
+        except (PersonNeeded, Mistake, Unavailable):
+            info = _UserInfo()
+        account = info.organization_id or self._organization()
+        user = info.user_id or ""
         return Identity(
-            account=org_id or info.organization_id,
-            user=user_id or info.user_id,
-            name=info.name,
+            account=to18(account) or account,
+            user=to18(user) or user,
+            name=info.name or "",
             server_time=self._time(),
         )
 
@@ -133,6 +142,14 @@ class Salesforce:
         """Close connections."""
         self._client.close()
 
+    def _organization(self) -> str:
+        """Return the org's id from its own record; empty where the token may not read that."""
+        try:
+            rows = self._client.query("SELECT Id, Name FROM Organization LIMIT 1", deleted=False)
+        except (PermissionMissing, Refusal):
+            return ""
+        return text_of(row_of(rows.records[0]), "Id") or "" if rows.records else ""
+
     def _time(self) -> datetime | None:
         return self._client.told_at if self._client.heard else None
 
@@ -145,7 +162,7 @@ class Salesforce:
                 f"{self.source} has no object {object_}, or the token cannot see it",
                 hint="check `objects` of this source in the config",
             ) from None
-        known = know(self.source, described)
+        known = know(self.source, described, object_)
         self._known[object_] = known
         return known
 

@@ -1,6 +1,6 @@
 """Records by id: whole if they are live, a removal if they lie in the recycle bin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,9 @@ from connectors.salesforce.readings import Row, Scribe, id_of, is_deleted, row_o
 from connectors.salesforce.schema import Known
 from crmtrail.model import Reading, Removal
 
+_OF_THE_OBJECT = frozenset({"INVALID_TYPE", "INVALID_FIELD", "ENTITY_IS_DELETED"})
+"""Refusals that a query would meet too."""
+
 
 def look_up(
     client: Client, people: People, known: Known, ids: Sequence[str]
@@ -23,7 +26,7 @@ def look_up(
     found: dict[str, Reading | Removal] = {
         reading.ref.id: reading for reading in scribe.readings(list(rows.values()))
     }
-    missing = [id_ for id_ in ids if id_ not in rows] if "IsDeleted" in known.narrow else []
+    missing = [id_ for id_ in ids if id_ not in rows] if known.keeps_bin else []
     for batch in soql.batches(missing, soql.IDS_A_QUERY):
         answer = client.query(soql.among(known.schema.object, known.narrow, batch))
         scribe = Scribe(client.source, known, people, client.told_at)
@@ -37,16 +40,33 @@ def fetch(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]:
     path = f"composite/sobjects/{known.schema.object}"
 
     def ask(wanted: Sequence[str]) -> list[dict[str, msgspec.Raw] | None]:
-        order = msgspec.json.encode({"ids": wanted, "fields": known.wide})
+        order = msgspec.json.encode({"ids": wanted, "fields": soql.select(known.wide)})
         return client.ask(path, list[dict[str, msgspec.Raw] | None], order)
 
     try:
         answer = ask(ids)
     except Refusal as refusal:
+        if refusal.is_absence and refusal.code not in _OF_THE_OBJECT:
+            return _queried(client, known, ids)
         sound = [id_ for id_ in ids if is_sound(id_)]
         if refusal.code != "MALFORMED_ID" or len(sound) == len(ids):
             raise
         # One impossible id makes Salesforce refuse them all.
         answer = ask(sound) if sound else []
-    rows = [row_of(record) for record in answer if record is not None]
+    return _live(record for record in answer if record is not None)
+
+
+def _queried(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]:
+    """Return live records by id from queries, where collections cannot be retrieved."""
+    found: dict[str, Row] = {}
+    name = known.schema.object
+    size = soql.room_for_ids(client.base_url, soql.among(name, known.wide, ()))
+    for batch in soql.batches(ids, size):
+        query = soql.among(name, known.wide, batch)
+        found |= _live(client.query(query, deleted=False).records)
+    return found
+
+
+def _live(records: Iterable[Mapping[str, msgspec.Raw]]) -> dict[str, Row]:
+    rows = [row_of(record) for record in records]
     return {id_of(row): row for row in rows if not is_deleted(row)}

@@ -47,6 +47,11 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         since: from when deletions are still to be listed.
         span: seconds of deletions to ask for at once; 0 is all.
         covered: how far the list of deletions is complete.
+        newest: the newest stamp of a record in this run.
+        behind: by how many seconds the newest stamps were older than the vendor's clock, at the
+            least, so far: the clock that stamps records lags no more than that.
+        in_step: whether this run has seen that the two clocks agree.
+        listed: up to when all is read by the vendor's clock, where that is later than the mark.
     """
 
     phase: Phase
@@ -58,6 +63,10 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     since: datetime | None = None
     span: float = 0.0
     covered: datetime | None = None
+    newest: datetime | None = None
+    behind: float | None = None
+    in_step: bool = False
+    listed: datetime | None = None
 
 
 def write(cursor: Cursor) -> str:
@@ -89,14 +98,13 @@ def start(position: str | None, mode: Mode) -> Cursor:
     if position is None:
         return Cursor(Phase.SWEEP, full=True)
     kept = read(position)
+    known = Cursor(Phase.SWEEP, full=True, mark=kept.mark, behind=kept.behind, listed=kept.listed)
     if kept.phase is Phase.REST:
-        return Cursor(
-            Phase.ROWS if mode is Mode.INCREMENTAL and kept.mark else Phase.SWEEP,
-            full=mode is not Mode.INCREMENTAL or kept.mark is None,
-            mark=kept.mark,
-        )
+        if mode is Mode.INCREMENTAL and kept.mark:
+            return msgspec.structs.replace(known, phase=Phase.ROWS, full=False)
+        return known
     if mode is Mode.FULL or (mode is Mode.RECONCILE and not kept.full):
-        return Cursor(Phase.SWEEP, full=True, mark=kept.mark)
+        return known
     return kept
 
 
@@ -112,7 +120,7 @@ def rows_read(
     start_at = cursor.began or began
     done = msgspec.structs.replace(cursor, began=start_at, stamp=None, id="")
     if replicateable:
-        since = (cursor.mark or start_at) - max(overlap, SHORTEST)
+        since = (cursor.listed or cursor.mark or start_at) - max(overlap, SHORTEST)
         return msgspec.structs.replace(done, phase=Phase.DELETIONS, since=since)
     return _after_deletions(done)
 
@@ -129,6 +137,24 @@ def window(cursor: Cursor, now: datetime) -> tuple[datetime, datetime, bool]:
     begin = min(earliest if too_old else since, now - SHORTEST)
     end = min(now, begin + timedelta(seconds=cursor.span)) if cursor.span else now
     return begin, end, too_old
+
+
+def stamped(cursor: Cursor, newest: datetime | None) -> Cursor:
+    """Return the cursor after a page whose newest record bears this stamp."""
+    if newest is None or (cursor.newest and cursor.newest >= newest):
+        return cursor
+    return msgspec.structs.replace(cursor, newest=newest)
+
+
+def timed(
+    cursor: Cursor, *, end: datetime, covered: datetime, now: datetime, overlap: timedelta
+) -> Cursor:
+    """Return the cursor after the vendor told how far its list of deletions is complete.
+
+    ``covered`` is by the clock that stamps records. An echo of the ``end`` asked for tells nothing.
+    """
+    in_step = covered != end and now - covered <= overlap
+    return msgspec.structs.replace(cursor, in_step=True) if in_step else cursor
 
 
 def deletions_read(cursor: Cursor, *, end: datetime, covered: datetime, now: datetime) -> Cursor:
@@ -150,13 +176,32 @@ def narrowed(cursor: Cursor, *, begin: datetime, end: datetime) -> Cursor | None
 
 
 def finished(cursor: Cursor) -> Cursor:
-    """Return the cursor of rest after a run, with the new mark.
+    """Return the cursor of rest after a run, with the new mark, which never moves back.
 
     The mark is when the run began, or the start of the oldest transaction that was still open
-    then, if Salesforce says so: that one may yet commit rows with older stamps.
+    then, if Salesforce says so: that one may yet commit rows with older stamps. Began is by the
+    HTTP Date of the answers. Nothing promises that records are stamped by the same clock; as long
+    as it was not seen to agree, the mark stays behind as far as the stamps did.
     """
     ends = [at for at in (cursor.began, cursor.covered) if at is not None]
-    return Cursor(Phase.REST, mark=min(ends) if ends else cursor.mark)
+    if not ends:
+        return Cursor(Phase.REST, mark=cursor.mark, behind=cursor.behind, listed=cursor.listed)
+    mark = min(ends)
+    listed = max(mark, cursor.listed or mark)
+    behind = _behind(cursor)
+    if behind and cursor.began and not cursor.in_step:
+        mark = min(mark, cursor.began - timedelta(seconds=behind))
+    if cursor.mark:
+        mark = max(mark, cursor.mark)
+    return Cursor(Phase.REST, mark=mark, behind=behind, listed=listed if listed > mark else None)
+
+
+def _behind(cursor: Cursor) -> float | None:
+    if cursor.newest is None or cursor.began is None:
+        return cursor.behind
+    # A second more, so that what is created within the newest stamp's second is later than it.
+    seen = max(0.0, (cursor.began - cursor.newest).total_seconds() + 1)
+    return seen if cursor.behind is None else min(seen, cursor.behind)
 
 
 def _after_deletions(cursor: Cursor) -> Cursor:

@@ -1,6 +1,6 @@
 """Who is behind a user id: looked up once, in batches, for as long as names stay fresh."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -14,6 +14,7 @@ from crmtrail.model import Actor, ActorKind
 from crmtrail.ports import Clock
 
 _FRESH = timedelta(hours=1)
+_HIDDEN = "this identity may not read users"
 _SELECTS = (
     ("Id", "Name", "UserType", "Profile.Name"),
     ("Id", "Name"),
@@ -62,36 +63,44 @@ class People:
         self._known: dict[str, Actor] = {}
         self._since: datetime | None = None
         self._select = 0
+        self._hidden = False
 
     def meet(self, ids: Iterable[str | None]) -> Mapping[str, Actor]:
-        """Return the actors behind user ids, asking Salesforce for those not met before."""
+        """Return the actors behind user ids, asking Salesforce for those not met before.
+
+        An identity that may not read users is not asked about them again for an hour.
+        """
         now = self._clock.now()
         if self._since is None or now - self._since > _FRESH:
             self._known.clear()
             self._since = now
+            self._hidden = False
         wanted = {id_ for id_ in ids if id_} - self._known.keys()
         for batch in soql.batches(sorted(wanted), soql.IDS_A_QUERY):
             self._ask(batch)
         return self._known
 
     def _ask(self, ids: Iterable[str]) -> None:
-        asked = [id_ for id_ in ids if to18(id_)]
-        why = "Salesforce shows no user of this id"
-        try:
-            found = self._users(asked) if asked else []
-        except (PermissionMissing, Refusal):
-            found, why = [], "this identity may not read users"
-        self._known |= {user.id: actor_of(user) for user in found}
+        asked = sorted({full for id_ in ids if (full := to18(id_))})
+        found: list[User] = []
+        if asked and not self._hidden:
+            try:
+                found = self._users(asked)
+            except (PermissionMissing, Refusal):
+                self._hidden = True
+        actors = {to18(user.id) or user.id: actor_of(user) for user in found}
+        why = _HIDDEN if self._hidden else "Salesforce shows no user of this id"
         for id_ in ids:
-            self._known.setdefault(id_, Actor(ActorKind.UNKNOWN, id=id_, why=why))
+            nobody = Actor(ActorKind.UNKNOWN, id=id_, why=why)
+            self._known[id_] = actors.get(to18(id_) or id_, nobody)
 
-    def _users(self, ids: list[str]) -> list[User]:
+    def _users(self, ids: Sequence[str]) -> list[User]:
         while True:
             query = soql.among("User", _SELECTS[self._select], ids)
             try:
                 rows = self._client.query(query, deleted=False)
             except Refusal as refusal:
-                if refusal.code != "INVALID_FIELD" or self._select == len(_SELECTS) - 1:
+                if refusal.code == "INVALID_TYPE" or self._select == len(_SELECTS) - 1:
                     raise
                 self._select += 1
                 continue

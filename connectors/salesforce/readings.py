@@ -131,7 +131,7 @@ class Scribe:
             modified_at=modified,
             edited_at=moment_of(row, "LastModifiedDate") or modified,
             read_at=self.read_at,
-            actor=_editor(row, actors),
+            actor=_editor(row, actors, modified),
             created_at=moment_of(row, "CreatedDate"),
             creator=actors[created_by] if created_by else None,
             deleted=is_deleted(row),
@@ -147,7 +147,7 @@ class Scribe:
             loss=Loss.MERGED if master else Loss.DELETED,
             read_at=self.read_at,
             at=at,
-            actor=_editor(row, actors)
+            actor=_editor(row, actors, at)
             if moved_too
             else unknown("the last editor's stamp is older than the deletion"),
             merged_into=master,
@@ -161,8 +161,10 @@ class Scribe:
         return self.read_at
 
 
-def _editor(row: Row, actors: Mapping[str, Actor]) -> Actor:
-    """Return who edited the record last; on objects that are only ever added, who created it."""
-    name = "LastModifiedById" if "LastModifiedById" in row else "CreatedById"
+def _editor(row: Row, actors: Mapping[str, Actor], modified: datetime) -> Actor:
+    """Return who edited the record last; where nobody did since, that is who created it."""
+    name = "LastModifiedById"
+    if name not in row and moment_of(row, "CreatedDate") == modified:
+        name = "CreatedById"
     user = text_of(row, name)
     return actors[user] if user else unknown("Salesforce names nobody on this record")

@@ -33,6 +33,16 @@ _NARROW = (
     "MasterRecordId",
 )
 
+# Written by Salesforce alone, whatever a describe leaves out.
+_SERVER_MADE = BOOKKEEPING | {
+    "Id",
+    "IsDeleted",
+    "CreatedDate",
+    "CreatedById",
+    "LastActivityDate",
+    "LoginTime",
+}
+
 # Compound values repeat their components; base64 comes as an address, not as content.
 _UNREAD_TYPES = frozenset({"address", "location", "base64", "complexvalue"})
 
@@ -103,14 +113,14 @@ class Option(msgspec.Struct):
 
 
 class DescribedField(msgspec.Struct, rename="camel"):
-    """The part of a field's describe that we use."""
+    """The part of a field's describe that we use; a flag that is not told is None."""
 
     name: str
     type: str = "string"
-    label: str = ""
-    length: int = 0
-    updateable: bool = False
-    createable: bool = False
+    label: str | None = None
+    length: int | None = None
+    updateable: bool | None = None
+    createable: bool | None = None
     nillable: bool = True
     calculated: bool = False
     auto_number: bool = False
@@ -123,22 +133,21 @@ class DescribedField(msgspec.Struct, rename="camel"):
 
 
 class Describe(msgspec.Struct, rename="camel"):
-    """The part of an object's describe that we use."""
+    """The part of an object's describe that we use; a flag that is not told is None."""
 
-    name: str
     fields: list[DescribedField]
-    label: str = ""
-    undeletable: bool = False
-    replicateable: bool = False
-    queryable: bool = True
+    name: str = ""
+    label: str | None = None
+    undeletable: bool | None = None
+    replicateable: bool | None = None
 
 
 class Listed(msgspec.Struct, rename="camel"):
-    """One object in the list of all objects."""
+    """One object in the list of all objects; what is not told speaks for the object."""
 
     name: str
-    queryable: bool = False
-    replicateable: bool = False
+    queryable: bool = True
+    replicateable: bool = True
     deprecated_and_hidden: bool = False
 
 
@@ -157,7 +166,7 @@ class Known:
         wide: the fields that a page asks for.
         narrow: the bookkeeping among them, for objects too wide for one address line.
         stamp: the field by which it is polled; None where it has no stamp at all.
-        replicateable: whether the vendor lists its deletions.
+        replicateable: whether the vendor lists its deletions; None where it does not say.
         restorable: whether the recycle bin gives its records back, as far as is known.
     """
 
@@ -165,12 +174,21 @@ class Known:
     wide: tuple[str, ...]
     narrow: tuple[str, ...]
     stamp: str | None
-    replicateable: bool
+    replicateable: bool | None
     restorable: bool
 
+    @property
+    def keeps_bin(self) -> bool:
+        """Whether rows say that they lie in the recycle bin; others are asked for live only."""
+        return "IsDeleted" in self.narrow
 
-def know(source: str, describe: Describe) -> Known:
-    """Turn a describe into what a sync needs."""
+
+def know(source: str, describe: Describe, name: str = "") -> Known:
+    """Turn a describe into what a sync needs.
+
+    ``name`` is the object as it was asked for: Salesforce takes ``account`` for ``Account``, and
+    what we store stays under the name in the config.
+    """
     parents = {
         field.compound_field_name
         for field in describe.fields
@@ -180,10 +198,10 @@ def know(source: str, describe: Describe) -> Known:
     names = tuple(field.name for field in kept)
     schema = Schema(
         source,
-        describe.name,
+        name or describe.name,
         {field.name: _field(field) for field in kept if field.name != "IsDeleted"},
-        label=describe.label,
-        undeletable=describe.undeletable,
+        label=describe.label or "",
+        undeletable=bool(describe.undeletable),
     )
     return Known(
         schema=schema,
@@ -192,7 +210,7 @@ def know(source: str, describe: Describe) -> Known:
         stamp=next((name for name in _STAMPS if name in names), None),
         replicateable=describe.replicateable,
         # An identity that may write nothing is told false for every object: that says nothing.
-        restorable=describe.undeletable or not any(field.updateable for field in kept),
+        restorable=bool(describe.undeletable) or not any(field.updateable for field in kept),
     )
 
 
@@ -235,14 +253,22 @@ def _field(field: DescribedField) -> Field:
     return Field(
         name=field.name,
         type=_TYPES.get(field.type, FieldType.OTHER),
-        label=field.label,
+        label=field.label or "",
         vendor_type=field.type,
-        updateable=field.updateable and not masked,
-        createable=field.createable and not masked,
+        updateable=_may(field.updateable, field) and not masked,
+        createable=_may(field.createable, field) and not masked,
         nillable=field.nillable,
         computed=field.calculated or field.auto_number,
         unique=field.unique,
         options=tuple(option.value for option in options if option.active and option.value),
         references=tuple(field.reference_to or ()),
-        max_length=field.length if field.type in _TEXT_TYPES and field.length > 0 else None,
+        max_length=(field.length or None) if field.type in _TEXT_TYPES else None,
     )
+
+
+def _may(told: bool | None, field: DescribedField) -> bool:  # noqa: FBT001 -- it is the flag itself
+    """Return a flag of a describe. Where it is not told, Salesforce decides on the write."""
+    if told is not None:
+        return told
+    made = field.calculated or field.auto_number or field.name in _SERVER_MADE
+    return not made and field.type != "id"

@@ -19,10 +19,15 @@ LONGEST_URI = 15_000
 """Salesforce refuses 16,384 bytes of address and headers; this leaves room for the headers."""
 
 
+def select(fields: Sequence[str]) -> Sequence[str]:
+    """Return the fields to ask for: always with the id, by which rows are told apart."""
+    return fields if "Id" in fields else ("Id", *fields)
+
+
 def by_id(object_: str, fields: Sequence[str], after: str) -> str:
     """Return the query of a page of all records, in the order of their ids."""
     where = f" WHERE Id > '{after}'" if after else ""
-    return f"SELECT {','.join(fields)} FROM {object_}{where} ORDER BY Id LIMIT {PAGE}"  # noqa: S608 -- not SQL
+    return f"{_from(object_, fields)}{where} ORDER BY Id LIMIT {PAGE}"
 
 
 def since(object_: str, fields: Sequence[str], stamp: str, moment: datetime) -> str:
@@ -38,14 +43,17 @@ def after(object_: str, fields: Sequence[str], stamp: str, moment: datetime, id_
 
 
 def _stamped(object_: str, fields: Sequence[str], stamp: str, where: str) -> str:
-    select = f"SELECT {','.join(fields)} FROM {object_} WHERE {where}"  # noqa: S608 -- not SQL
-    return f"{select} ORDER BY {stamp}, Id LIMIT {PAGE}"
+    return f"{_from(object_, fields)} WHERE {where} ORDER BY {stamp}, Id LIMIT {PAGE}"
+
+
+def _from(object_: str, fields: Sequence[str]) -> str:
+    return f"SELECT {','.join(select(fields))} FROM {object_}"  # noqa: S608 -- not SQL
 
 
 def among(object_: str, fields: Sequence[str], ids: Iterable[str]) -> str:
     """Return the query of some records by id. Ids are letters and digits, checked before."""
     listed = ",".join(f"'{id_}'" for id_ in ids)
-    return f"SELECT {','.join(fields)} FROM {object_} WHERE Id IN ({listed})"  # noqa: S608 -- not SQL
+    return f"{_from(object_, fields)} WHERE Id IN ({listed})"
 
 
 def count(object_: str) -> str:
@@ -55,7 +63,16 @@ def count(object_: str) -> str:
 
 def fits(base_url: str, soql: str) -> bool:
     """Whether a query fits into one address line."""
-    return len(base_url) + len("queryAll/?q=") + len(quote_plus(soql)) <= LONGEST_URI
+    return _room(base_url, soql) >= 0
+
+
+def room_for_ids(base_url: str, soql: str) -> int:
+    """Return how many ids can still be named in a query; at least one."""
+    return max(1, min(IDS_A_QUERY, _room(base_url, soql) // ID_ROOM))
+
+
+def _room(base_url: str, soql: str) -> int:
+    return LONGEST_URI - len(base_url) - len("queryAll/?q=") - len(quote_plus(soql))
 
 
 def batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -63,6 +80,9 @@ def batches(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), size):
         yield ids[start : start + size]
 
+
+ID_ROOM = 27
+"""Bytes of an address line that an id of 18 characters takes, encoded with quotes and comma."""
 
 IDS_A_QUERY = 400
 """Ids of 18 characters that fit into one address line: 27 bytes each when encoded."""

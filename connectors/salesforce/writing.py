@@ -29,6 +29,7 @@ class RowError(msgspec.Struct, rename="camel"):
     """Why a row was refused."""
 
     status_code: str = ""
+    error_code: str = ""
     message: str = ""
     fields: list[str] | None = None
 
@@ -43,7 +44,7 @@ class RowResult(msgspec.Struct):
 
     success: bool
     id: str | None = None
-    errors: list[RowError] = []
+    errors: list[RowError] | None = None
 
 
 def send(client: Client, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
@@ -118,7 +119,7 @@ def _raw(token: str) -> msgspec.Raw:
 def _answer(write: Write, result: RowResult) -> Answer:
     if not result.success:
         error = result.errors[0] if result.errors else RowError("UNKNOWN_EXCEPTION")
-        return _refused(write, error.status_code, error.told())
+        return _refused(write, error.status_code or error.error_code, error.told())
     if result.id is not None and to18(result.id) != to18(write.ref.id):
         raise Ambiguous("Salesforce answered for records we did not write")
     return Answer(write.key, Verdict.ACCEPTED)

@@ -161,16 +161,16 @@ def parse_time(text: str | None) -> Any:
     from datetime import UTC, datetime, timedelta
 
     units = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-    if match := re.fullmatch(r"(\d+)([smhdw])", text):
-        return datetime.now(UTC) - timedelta(**{units[match[2]]: int(match[1])})
     try:
+        if match := re.fullmatch(r"(\d+)([smhdw])", text):
+            return datetime.now(UTC) - timedelta(**{units[match[2]]: int(match[1])})
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise Mistake(
             f"{text!r} is no time",
             hint="write 2026-11-20T09:55:00Z, 2026-11-20, or an age such as 2h or 7d",
         ) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def parse_record(text: str) -> Any:

@@ -250,7 +250,7 @@ class _Story:
         return after == before
 
     def _sealed(self) -> bool:
-        found = self._app.store.verify()
+        found = self._app.verify()
         self._say(f"Ledger: {found.entries:,} entries recomputed,"
                   f" {'all as written' if found.ok else 'ALTERED'}.")  # fmt: skip
         return found.ok

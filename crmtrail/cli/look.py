@@ -1,18 +1,23 @@
 """Look at what is stored: log, show, history, blame, diff."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from crmtrail.cli.context import Context, command, parse_record, parse_time, table
+from crmtrail.cli.context import Context, command, console, parse_record, parse_time, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from rich.console import Console
 
     from crmtrail.model import Change, Ref, Token
     from crmtrail.ports import Difference
+
+_KINDS = {"create": "created", "update": "updated", "delete": "deleted"}
+"""What a difference is called, by its op."""
 
 _SHOWN = 60
 """Characters of a value in a table; --json has it whole."""
@@ -194,27 +199,44 @@ def blame(context: Context, record: str) -> None:
 @click.option("--exit-code", is_flag=True, help="Exit with 4 where something differs.")
 def diff(context: Context, target: str, since: str, until: str | None, *, exit_code: bool) -> int:
     """Show what differs in TARGET (source:object:id or source:object) between two times."""
+    found = _differences(context, target, parse_time(since), parse_time(until))
+    counts = dict.fromkeys(_KINDS.values(), 0)
+    if context.as_json:
+        _stream(found, counts)
+    else:
+        out = console()
+        for one in found:
+            counts[_KINDS[one.op]] += 1
+            changes = _told(one.changes).replace("\n", "\n    ")
+            out.print(f"{_KINDS[one.op]} {one.ref}\n    {changes}".rstrip(), markup=False)
+        out.print(", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    return 4 if exit_code and any(counts.values()) else 0
+
+
+def _stream(found: "Iterable[Difference]", counts: dict[str, int]) -> None:
+    """Print one JSON document, sorted by kind, however much differs; count along."""
     from crmtrail import shapes
-    from crmtrail.model import Op
+    from rollback.spool import Spool
 
-    found = list(_differences(context, target, parse_time(since), parse_time(until)))
-    shape: dict[str, Any] = {"created": [], "updated": [], "deleted": []}
-    kinds = {Op.CREATE: "created", Op.UPDATE: "updated", Op.DELETE: "deleted"}
+    spools = {kind: Spool() for kind in counts}
     for one in found:
-        shape[kinds[one.op]].append(shapes.difference(one))
-
-    def render(out: "Console") -> None:
-        rows = [(kinds[one.op], str(one.ref), _told(one.changes)) for one in found]
-        out.print(table("", ("", "record", "changes"), rows))
-        out.print(", ".join(f"{len(shape[kind])} {kind}" for kind in kinds.values()))
-
-    context.answer(shape, render)
-    return 4 if exit_code and found else 0
+        kind = _KINDS[one.op]
+        spools[kind].add(shapes.encode(shapes.difference(one)))
+        counts[kind] += 1
+    write = sys.stdout.write
+    for no, (kind, spool) in enumerate(spools.items()):
+        write(f'{"," if no else "{"}"{kind}":[')
+        for place, line in enumerate(spool):
+            write(("," if place else "") + line.decode())
+        write("]")
+        spool.close()
+    write("}\n")
+    sys.stdout.flush()
 
 
 def _differences(
     context: Context, target: str, since: "datetime", until: "datetime | None"
-) -> "list[Difference]":
+) -> "Iterable[Difference]":
     from crmtrail.errors import Mistake
 
     app = context.app
@@ -223,6 +245,6 @@ def _differences(
         raise Mistake("--from is later than --to")
     if target.count(":") > 1:
         one = app.store.difference(parse_record(target), since, end)
-        return [] if one is None else [one]
+        return () if one is None else (one,)
     source, object_ = app.target(target)
-    return list(app.store.diff(source, object_, since, end))
+    return app.store.diff(source, object_, since, end)

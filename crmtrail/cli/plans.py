@@ -1,5 +1,6 @@
 """Make and look at plans: plan, plans, plan-show. Nothing here writes to a CRM."""
 
+import sys
 from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -124,8 +125,8 @@ def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:
     journal = context.app.journal
     shape = shapes.plan(made, journal.approvals(made.id))
     if context.as_json:
-        steps = [shapes.step(one.step) for one in journal.steps(made.id)]
-        context.answer({"plan": shape | {"steps": steps}} | _top(shape), lambda _: None)
+        steps = (shapes.step(one.step) for one in journal.steps(made.id))
+        _stream(shape, steps)
         return
 
     def render(out: "Console") -> None:
@@ -137,6 +138,18 @@ def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:
         render_totals(out, made)
 
     context.answer(None, render)
+
+
+def _stream(shape: dict[str, Any], steps: "Iterable[dict[str, Any]]") -> None:
+    """Print one JSON document, step by step, however many there are."""
+    from crmtrail.shapes import encode
+
+    write = sys.stdout.write
+    write('{"plan":' + encode(shape).decode()[:-1] + ',"steps":[')
+    for place, step in enumerate(steps):
+        write(("," if place else "") + encode(step).decode())
+    write("]}," + encode(_top(shape)).decode()[1:] + "\n")
+    sys.stdout.flush()
 
 
 def _top(shape: dict[str, Any]) -> dict[str, Any]:

@@ -1,49 +1,183 @@
-"""Prove that nothing was altered: verify, checkpoint."""
+"""Prove that nothing was altered: verify."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from crmtrail.cli.context import Context, command
-from crmtrail.cli.look import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
+
+    from snapshot.evidence import Evidence
+    from snapshot.notes import Head, PublicKey
+
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """How the ledger stands against checkpoints from outside."""
+
+    since: "Head | None"
+    heads: "tuple[Head, ...]"
+    bad: dict[str, Any]
 
 
 @command("verify", short_help="Recompute the ledger and the data under it.")
-def verify(context: Context) -> int:
-    """Recompute every entry of the ledger, its root, and the data under it."""
-    from crmtrail.errors import VerifyFailed
+@click.option("--since", type=_FILE, help="An older checkpoint: the ledger must only have grown.")
+@click.option("--against", type=_FILE, help="A file of checkpoints, such as a file anchor: each.")
+@click.option("--key", help="Trust this public key, or the keys of this file, instead of our own.")
+def verify(context: Context, since: Path | None, against: Path | None, key: str | None) -> int:
+    """Recompute every entry of the ledger, its root, and the data under it.
 
-    found = context.app.store.verify()
+    Edits by somebody who rewrote the ledger too show only against checkpoints that were kept
+    elsewhere: --since and --against.
+    """
+    from crmtrail.errors import Mistake, VerifyFailed
+
+    if key is not None and since is None and against is None:
+        raise Mistake("--key goes with --since or --against")
+    found = context.app.verify()
+    compared = _compared(context, since, against, key)
+    first_bad = dict(found.first_bad) or compared.bad
     shape = {
-        "ok": found.ok,
+        "ok": not first_bad,
         "entries": found.entries,
         "root": found.root,
         "checked": found.checked,
-        "first_bad": dict(found.first_bad),
+        "checkpoints": len(compared.heads),
+        "since": None if compared.since is None else _grown(compared.since, found.entries),
+        "first_bad": first_bad,
     }
 
     def render(out: "Console") -> None:
-        if found.ok:
-            out.print(f"All {found.entries:,} entries are as they were written. Root {found.root}")
+        if first_bad:
+            out.print("ALTERED. The first bad entry:")
+            for name, value in first_bad.items():
+                out.print(f"  {name}: {value}", markup=False)
             return
-        out.print("ALTERED. The first bad entry:")
-        for name, value in found.first_bad.items():
-            out.print(f"  {name}: {value}", markup=False)
+        out.print(f"All {found.entries:,} entries are as they were written. Root {found.root}")
+        if compared.heads:
+            out.print(f"They fit {len(compared.heads):,} checkpoints from outside.")
+        else:
+            out.print("Compared with no checkpoint from outside: see --since and --against.")
 
     context.answer(shape, render)
-    return 0 if found.ok else VerifyFailed.exit_code
+    return VerifyFailed.exit_code if first_bad else 0
 
 
-@command("checkpoint", short_help="Print the tree head.")
-def checkpoint(context: Context) -> None:
-    """Print the size and the root of the ledger, to be kept somewhere else."""
-    app = context.app
-    head = app.store.checkpoint(app.clock.now())
-    note = f"crmtrail\n{head.size}\n{head.root}\n"
+def _grown(old: "Head", entries: int) -> dict[str, Any]:
+    return {"size": old.size, "root": old.root.hex(), "added": entries - old.size}
 
-    def render(out: "Console") -> None:
-        out.print(note, end="")
-        out.print(f"as of {clock(head.at)}")
 
-    context.answer({"size": head.size, "root": head.root, "note": note}, render)
+def _compared(
+    context: Context, since: Path | None, against: Path | None, key: str | None
+) -> _Compared:
+    if since is None and against is None:
+        return _Compared(None, (), {})
+    from crmtrail.errors import VerifyFailed
+
+    evidence = context.app.ledger.evidence
+    keys = _keys(key)
+    heads: list[Head] = []
+    old: Head | None = None
+    try:
+        if since is not None:
+            old = evidence.trusted(only_note(since), keys)
+            heads.append(old)
+        if against is not None:
+            heads += _heads(evidence, against, keys)
+    except VerifyFailed as error:
+        return _Compared(old, tuple(heads), _bad(None, str(error)))
+    for head in heads:
+        if why := evidence.misfit(head):
+            return _Compared(old, tuple(heads), _bad(head.size, why))
+    return _Compared(old, tuple(heads), {})
+
+
+def _bad(index: int | None, why: str) -> dict[str, Any]:
+    return {"kind": "checkpoint", "index": index, "record": None, "why": why}
+
+
+def _heads(evidence: "Evidence", path: Path, keys: "tuple[PublicKey, ...]") -> "Iterator[Head]":
+    """Yield what the checkpoints of this ledger in a file say; other logs may be in it, too."""
+    from crmtrail.errors import Mistake
+    from snapshot.notes import notes_in
+
+    origins = {key.name for key in keys} or {evidence.ring.origin}
+    mine = 0
+    for line, note in notes_in(_text(path)):
+        if "\n" in note and note.split("\n", 1)[0] not in origins and note.count("\n\n"):
+            continue
+        try:
+            yield evidence.trusted(note, keys)
+        except Mistake as error:
+            raise Mistake(
+                f"{path}, line {line}: {error}", hint="take out what a crash tore"
+            ) from None
+        mine += 1
+    if not mine:
+        raise Mistake(f"{path} holds no checkpoint of {', '.join(sorted(origins))}")
+
+
+def only_note(path: Path) -> str:
+    """Return the one checkpoint of a file.
+
+    Raises:
+        Mistake: the file holds none, or several.
+    """
+    from crmtrail.errors import Mistake
+    from snapshot.notes import notes_in
+
+    notes = [note for _, note in notes_in(_text(path))]
+    if len(notes) != 1:
+        raise Mistake(
+            f"{path} holds {len(notes)} checkpoints, not one",
+            hint="compare with all of them by --against",
+        )
+    return notes[0]
+
+
+def _text(path: Path) -> str:
+    """Return a file's text; of one that `checkpoint --json` printed, the note in it."""
+    import json
+
+    from crmtrail.errors import Mistake
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Mistake(f"there is no file {path}") from None
+    except OSError as error:
+        raise Mistake(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Mistake(f"{path} is not text") from None
+    if text.startswith("{"):
+        try:
+            return str(json.loads(text)["note"])
+        except (ValueError, KeyError, TypeError):
+            raise Mistake(f"{path} is no checkpoint") from None
+    return text
+
+
+def _keys(given: str | None) -> "tuple[PublicKey, ...]":
+    """Read a public key, or a file that holds one a line."""
+    from crmtrail.errors import Mistake
+    from snapshot.notes import PublicKey
+
+    if given is None:
+        return ()
+    try:
+        if given.count("+") > 1:
+            return (PublicKey.parse(given),)
+        lines = _text(Path(given)).splitlines()
+        return tuple(PublicKey.parse(line) for line in lines if line.strip())
+    except ValueError as error:
+        raise Mistake(
+            f"{given[:80]}: {error}", hint="`crmtrail key` prints the public keys"
+        ) from None

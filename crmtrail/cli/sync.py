@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from crmtrail.cli.context import Context, command, table
+from crmtrail.cli.evidence import sink_shape, tell_unanchored
 from crmtrail.cli.look import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from rich.console import Console
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from crmtrail.cli.context import Tell
     from crmtrail.model import Mode
     from scheduler.runner import Run
+    from snapshot.anchored import Anchorage, Place
 
 
 @command("sync", short_help="One run now.")
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
 @click.option("--full", is_flag=True, help="Read every record again.")
 @click.option("--reconcile", is_flag=True, help="Read every record again and compare the counts.")
 def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: bool) -> int:
-    """Sync everything in the config, or only the targets named. Ctrl-C stops after the page."""
+    """Sync everything in the config, or only the targets named. Ctrl-C stops after the page.
+
+    At the end the checkpoint is sent to the anchors, if there are any. One that does not take it
+    is told, and changes nothing of the sync.
+    """
     from crmtrail.errors import Mistake
     from crmtrail.model import Mode
 
@@ -40,8 +47,11 @@ def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: b
                 break
             runs.append(_synced(context, target, mode, stopping))
         stopped = stopping.is_set()
+        sent = context.app.ledger.anchor_after_sync() if runs else ()
+    tell_unanchored(context, sent)
+    anchors = [sink_shape(one) for one in sent]
     context.answer(
-        {"event": "result", "runs": [_shape(run) for run in runs]},
+        {"event": "result", "runs": [_shape(run) for run in runs], "anchors": anchors},
         lambda out: _render(out, runs),
     )
     if stopped:
@@ -136,6 +146,7 @@ def status(context: Context) -> None:
     app = context.app
     found = app.status()
     now = app.clock.now()
+    anchorage = app.ledger.anchorage()
     shape = {
         "sources": [
             {
@@ -155,7 +166,9 @@ def status(context: Context) -> None:
         "ledger": {
             "size": found.ledger.size,
             "root": found.ledger.root,
-            "unanchored": found.ledger.size,
+            "unanchored": anchorage.unanchored,
+            "unanchored_s": _age(anchorage.oldest, now),
+            "anchors": [_place(place) for place in anchorage.places],
         },
         "incidents": found.open_incidents,
     }
@@ -176,5 +189,37 @@ def status(context: Context) -> None:
         names = ("object", "records", "versions", "complete to", "last run", "gaps")
         out.print(table("", names, rows))
         out.print(f"{found.open_incidents} open incidents; ledger of {found.ledger.size:,} entries")
+        out.print(_told(anchorage, now), markup=False)
 
     context.answer(shape, render)
+
+
+def _age(since: "datetime | None", now: "datetime") -> float | None:
+    return None if since is None else (now - since).total_seconds()
+
+
+def _place(place: "Place") -> dict[str, Any]:
+    from crmtrail import shapes
+
+    return {
+        "name": place.name,
+        "size": place.size,
+        "anchored_at": shapes.time(place.anchored_at),
+        "failed_at": shapes.time(place.failed_at),
+        "failure": place.failure,
+    }
+
+
+def _told(anchorage: "Anchorage", now: "datetime") -> str:
+    """Return in words how much of the ledger no place outside knows."""
+    lines = ["every entry is anchored"]
+    if anchorage.unanchored:
+        age = _age(anchorage.oldest, now)
+        since = "" if age is None else f", the oldest for {max(0, int(age // 60)):,} minutes"
+        lines = [f"unanchored: {anchorage.unanchored:,} entries{since}"]
+    lines += [
+        f"{one.name} failed at {clock(one.failed_at)}: {one.failure}"
+        for one in anchorage.places
+        if one.failure
+    ]
+    return "\n".join(lines)

@@ -50,12 +50,12 @@ def blanking(operation: Operation, scene: Scene, settings: BlankingConfig) -> Fi
     hit = [
         tally
         for tally in _judged(operation, scene, settings.ignore_fields)
-        if tally.blanked >= settings.min_records
+        if min(tally.blanked, operation.blanked) >= settings.min_records
     ]
     if not hit:
         return None
     names = tuple(tally.field for tally in hit)
-    records = max(operation.blanked, *(tally.blanked for tally in hit))
+    records = min(operation.blanked, sum(tally.blanked for tally in hit))
     return Finding(
         rule="blanking",
         operation=operation.id,
@@ -82,7 +82,8 @@ def mass_update(
     hit = [
         tally
         for tally in _judged(operation, scene, settings.ignore_fields)
-        if _is_mass(tally, settings) and not _is_blanked(tally, fields.get(tally.field), empty)
+        if _is_mass(tally, operation, settings)
+        and not _is_blanked(tally, fields.get(tally.field), empty)
     ]
     if not hit:
         return None
@@ -120,9 +121,11 @@ def _constant(tally: FieldTally, settings: MassUpdateConfig) -> bool:
     return bool(tally.top) and tally.top[0][1] >= settings.same_value_share * tally.changed
 
 
-def _is_mass(tally: FieldTally, settings: MassUpdateConfig) -> bool:
-    same = tally.changed >= settings.min_records and _constant(tally, settings)
-    return same or tally.changed >= settings.any_value_records
+def _is_mass(tally: FieldTally, operation: Operation, settings: MassUpdateConfig) -> bool:
+    # A tally counts changes, and one record may change a thousand times.
+    reached = min(tally.changed, operation.records)
+    same = reached >= settings.min_records and _constant(tally, settings)
+    return same or reached >= settings.any_value_records
 
 
 def _is_blanked(tally: FieldTally, field: Field | None, empty: BlankingConfig) -> bool:

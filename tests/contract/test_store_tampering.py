@@ -88,6 +88,7 @@ def test_untouched_is_fine(rig):
         ('UPDATE record SET document = \'{"Phone":"2"}\' WHERE record_id = 1', "record", 2, "003A"),
         ("UPDATE record SET deleted = 0 WHERE record_id = 2", "record", 3, "003B"),
         ("UPDATE record SET number = 1 WHERE record_id = 1", "record", 0, "003A"),
+        ("UPDATE record SET object_id = 99 WHERE record_id = 2", "record", 1, None),
         ("INSERT INTO change VALUES (1, 1, NULL, '\"forged\"')", "version", 1, "003B"),
         ("INSERT INTO change VALUES (1, 99, NULL, '\"forged\"')", "change", 1, None),
         ("INSERT INTO change VALUES (77, 1, NULL, '\"forged\"')", "change", 77, None),

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 import pytest
 from support.kill_bench import SOURCES, KillBench, Usual, kill_bench
 from support.killable import CommandLine
-from support.watched_sandbox import Cue
+from support.mishap import Mishap
+from support.watched_sandbox import WRITES, Cue
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 KILLS = 25
 """For each of the two CRMs."""
+
+SEVERAL_PAGES = {"salesforce": 3_700, "hubspot": 1_200}
+"""Records enough for several pages of contacts."""
+
+A_FEW_HUNDRED = 1_000
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +27,7 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
 
 @pytest.mark.parametrize("crm", SOURCES)
 def test_a_killed_sync_loses_nothing_and_doubles_nothing(crm, cli, tmp_path, capsys):
-    with kill_bench(crm, cli, tmp_path, "sync") as bench:
+    with kill_bench(crm, cli, tmp_path, records=SEVERAL_PAGES[crm], seed="sync") as bench:
         first = bench.timed("sync")
         bench.office.work()
         later = bench.timed("sync")
@@ -50,9 +56,11 @@ def kill_a_sync(bench: KillBench, first: Usual, later: Usual, number: int) -> No
         bench.office.work()
         if number % 4 == 0:
             cues = (edit_meanwhile(bench, usual),)
+    if number == 1:
+        bench.kill(bench.by_request(usual.requests), "sync", from_shell=True)
     for _ in range(bench.rng.choice((1, 1, 2))):
         moment = bench.rng.choice((bench.by_clock(usual), bench.by_request(usual.requests)))
-        bench.kill(moment, "sync", cues=cues, from_shell=number == 1)
+        bench.kill(moment, "sync", cues=cues)
     bench.sync()
     if cues:
         bench.sync()  # the first one may have begun before the edit
@@ -67,3 +75,54 @@ def edit_meanwhile(bench: KillBench, usual: Usual) -> Cue:
 def told(bench: KillBench) -> str:
     sorts = ", ".join(f"{count} {sort}" for sort, count in sorted(bench.kills.items()))
     return f"{bench.kills.total()} kills ({sorts})"
+
+
+APPLIED = (0, 3)
+"""Exit codes of an apply that went through: all restored, or some left to colleagues."""
+
+
+@pytest.mark.parametrize("crm", SOURCES)
+def test_a_killed_restore_writes_each_record_once(crm, cli, tmp_path, capsys):
+    with kill_bench(crm, cli, tmp_path, records=A_FEW_HUNDRED, seed="apply") as bench:
+        bench.sync()
+        mishap = Mishap.strike(bench)
+        usual = bench.timed("apply", mishap.plan, "--yes")
+        plans = 0
+        for number in range(2 * KILLS):
+            if bench.kills.total() >= KILLS:
+                break
+            kill_a_restore(bench, usual, number)
+            plans += 1
+        assert bench.kills.total() >= KILLS
+        with capsys.disabled():
+            print(f"\n{told(bench)} of {plans} restores on {crm}: 0 written twice, 0 overwritten")
+
+
+def kill_a_restore(bench: KillBench, usual: Usual, number: int) -> None:
+    """Kill the apply of one plan two to four times, and apply it to its end."""
+    mishap = Mishap.strike(bench)
+    command = ("apply", mishap.plan, "--yes")
+    for attempt in range(bench.rng.randint(2, 4)):
+        cues = ()
+        if bench.rng.random() < 0.3:
+            cues = (Cue(1, "carried out", mishap.interfere, WRITES[mishap.crm]),)
+        moments = (
+            bench.by_clock(usual),
+            bench.by_request(usual.requests),
+            bench.by_request(2, WRITES[mishap.crm]),
+        )
+        shell = number == 1 and attempt == 0
+        moment = moments[2] if shell else bench.rng.choice(moments)
+        bench.kill(moment, *command, cues=cues, from_shell=shell)
+        if bench.rng.random() < 0.4:
+            mishap.interfere()
+        if bench.rng.random() < 0.2:
+            bench.sync()
+    answer = bench.ask(*command, codes=APPLIED)
+    problems = list(mishap.problems(answer))
+    assert not problems, problems
+    bench.sync()
+    # Salesforce keeps no history: what came and went between two polls cannot be known.
+    since = bench.since if mishap.crm == "hubspot" else None
+    found = bench.auditor.audit(bench.url, since=since)
+    assert not found, found

@@ -54,6 +54,8 @@ def test_no_sources(tmp_path):
         (("sync", "zz"), "there is no source 'zz'"),
         (("sync", "sf:Nonsense"), "Nonsense"),
         (("log", "--since", "yesterdayish"), "is no time"),
+        (("log", "--since", "99999999999d"), "is no time"),
+        (("log", "--since", "0001-01-01T00:00:00+05:00"), "is no time"),
         (("log", "--op", "explode"), "no operation kind"),
         (("log", "--cursor", "nonsense"), "cursor"),
         (("plan",), "exactly one of"),

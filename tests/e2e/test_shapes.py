@@ -15,13 +15,14 @@ SHAPES = {
     "sync": (
         "runs[].source runs[].object runs[].read runs[].created runs[].updated runs[].deleted "
         "runs[].changes runs[].api_calls runs[].watermark runs[].complete_to runs[].gaps "
-        "runs[].state"
+        "runs[].state anchors[].name anchors[].ok"
     ),
     "status": (
         "sources[].name sources[].objects[].object sources[].objects[].records "
         "sources[].objects[].versions sources[].objects[].watermark "
         "sources[].objects[].complete_to sources[].objects[].lag_s sources[].objects[].gaps "
-        "budget ledger.size ledger.unanchored"
+        "budget ledger.size ledger.unanchored ledger.unanchored_s ledger.anchors[].name "
+        "ledger.anchors[].size ledger.anchors[].anchored_at ledger.anchors[].failure"
     ),
     "log": (
         "changes[].record changes[].field changes[].old changes[].new changes[].at "
@@ -58,8 +59,14 @@ SHAPES = {
     ),
     "undo PLAN --yes": "receipt.outcomes.restored ledger.leaf planned",
     "verify": "ok entries root checked first_bad",
-    "checkpoint": "note",
+    "checkpoint": "note size root key",
+    "anchor": "note sinks[].name sinks[].ok",
+    "prove RECORD --version 1": "proof index entry note",
+    "key": "origin current retired",
     "doctor": "checks[].name checks[].ok checks[].detail checks[].hint",
+    "export sf:Contact --format csv --to FILE": "rows path sha256 ledger.leaf",
+    "backup COPY": "path bytes entries root",
+    "restore-store COPY --force": "path bytes entries root before",
 }
 
 
@@ -68,7 +75,8 @@ def spoken(tmp_path_factory):
     """Run every command once, in an order that makes sense, and keep what each said."""
     path = tmp_path_factory.mktemp("shapes")
     with running_sandbox() as (server, crm):
-        folder = Folder(path, config_for(server.url, crm, path / "store.db"))
+        extra = f"ledger: {{anchors: [{{kind: file, path: {path}/outside}}]}}\n"
+        folder = Folder(path, config_for(server.url, crm, path / "store.db", extra=extra))
         folder.ok("sync", "sf:Contact")
         hit = [one for one in crm.truth("salesforce", "Contact") if one["Phone"]][:20]
         crm.act(
@@ -78,7 +86,11 @@ def spoken(tmp_path_factory):
             object="Contact",
             records=[{"id": one["Id"], "fields": {"Phone": None}} for one in hit],
         )
-        words = {"RECORD": f"sf:Contact:{hit[0]['Id']}"}
+        words = {
+            "RECORD": f"sf:Contact:{hit[0]['Id']}",
+            "FILE": str(path / "contacts.csv"),
+            "COPY": str(path / "copy.db"),
+        }
         said = {}
         for line in SHAPES:
             said[line] = folder.ok(*(words.get(word, word) for word in line.split()))

@@ -15,7 +15,7 @@ from crmtrail.errors import Mistake, NoStore
 from snapshot import tables
 from snapshot.database import DRIVER, WAL_SAFE, connect, journal_mode, writing
 from snapshot.engine import HEAD, open_store
-from snapshot.migrating import known_revisions, newest_revision
+from snapshot.migrating import known_revisions, newest_revision, upgrade
 from snapshot.triggers import INSERT_ONLY, create_all
 
 
@@ -63,11 +63,27 @@ def test_the_newest_migration_is_the_one_that_opening_expects():
     assert HEAD in known_revisions()
 
 
+@pytest.mark.parametrize("start", sorted(known_revisions()))
+def test_a_store_of_any_earlier_version_is_brought_up_with_what_it_holds(path, engine, start):
+    with writing(engine) as connection:
+        upgrade(connection, to=start)
+        connection.exec_driver_sql("INSERT INTO object VALUES (1, 'sf', 'Contact')")
+        connection.exec_driver_sql("INSERT INTO position VALUES (1, 'c', 5, 4, 3, 2, 1, 0, 0)")
+    store = opened(path, create=False)
+    standing = store.standing("sf", "Contact")
+    assert (standing.cursor, standing.records, standing.expected) == ("c", 1, 3)
+    store.close()
+    with writing(engine) as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    assert found == HEAD
+
+
 def test_every_table_is_strict(path, engine):
     opened(path).close()
     with writing(engine) as connection:
         rows = connection.exec_driver_sql(
             "SELECT name FROM pragma_table_list WHERE NOT strict AND schema = 'main'"
+            " AND type = 'table'"
             " AND name NOT LIKE 'sqlite%' AND name <> 'alembic_version'"
         )
         assert list(rows) == []
@@ -161,6 +177,21 @@ def test_the_journal_mode_follows_the_version(path, engine):
     }
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        "('file:x', 1, NULL, NULL, NULL, '')",
+        "('file:x', NULL, 'note', 1, NULL, '')",
+        "('file:x', 1, 'note', NULL, NULL, '')",
+        "('file:x', -1, 'note', 1, NULL, '')",
+    ],
+)
+def test_an_anchor_is_whole_or_not_there(path, engine, values):
+    opened(path).close()
+    with pytest.raises(DatabaseError), writing(engine) as connection:
+        connection.exec_driver_sql(f"INSERT INTO anchor VALUES {values}")  # noqa: S608 -- a test
+
+
 # --- what the database refuses -------------------------------------------------------------------
 
 
@@ -188,6 +219,7 @@ def test_replacing_is_changing(filled):
 
 def test_the_list_of_guarded_tables_is_complete():
     mutable = {"record", "position", "lease", "sync_run", "operation", "incident", "plan_step"}
+    mutable |= {"anchor"}
     assert set(INSERT_ONLY) | mutable == set(SQLModel.metadata.tables)
 
 

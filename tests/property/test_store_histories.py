@@ -70,7 +70,13 @@ def removals(draw):
     return removal(draw(st.sampled_from(IDS)), read=draw(seconds), when=draw(st.none() | seconds))
 
 
-pages = st.lists(st.lists(readings() | removals(), max_size=5), min_size=1, max_size=6)
+def moment_of(found):
+    """A vendor tells of a record once a moment: two contents at the very same one cannot be."""
+    return found.ref, found.read_at, getattr(found, "modified_at", None)
+
+
+page_of_all = st.lists(readings() | removals(), max_size=5, unique_by=moment_of)
+pages = st.lists(page_of_all, min_size=1, max_size=6)
 
 QUESTIONS = (
     Query(),

@@ -17,9 +17,6 @@ from support.watched_sandbox import ANY, Cue, Watched, When, watched_sandbox
 
 SOURCES = {"salesforce": "sf", "hubspot": "hs"}
 
-_RECORDS = {"salesforce": 3_700, "hubspot": 1_200}
-"""Enough for several pages of contacts."""
-
 _LONGEST_PAUSE = 0.2
 """Seconds from an answer to the kill: about what a page takes to be stored."""
 
@@ -73,6 +70,7 @@ class KillBench:
         """Begin with an empty store."""
         self.stores += 1
         self.since = self.auditor.now()
+        self.office.forget_the_bin()  # an empty store does not know what was deleted before
         crm, tokens = self.watched.wire.crm, self.watched.tokens
         self._config.write_text(
             f"user: tester\n"
@@ -139,10 +137,12 @@ class KillBench:
 
 
 @contextmanager
-def kill_bench(crm: str, cli: CommandLine, folder: Path, seed: str) -> Iterator[KillBench]:
-    """Start one CRM, and begin with an empty store."""
+def kill_bench(
+    crm: str, cli: CommandLine, folder: Path, *, records: int, seed: str
+) -> Iterator[KillBench]:
+    """Start one CRM with about so many records, and begin with an empty store."""
     rng = random.Random(f"{seed}/{crm}")
-    with watched_sandbox(crm, _RECORDS[crm]) as watched:
+    with watched_sandbox(crm, records) as watched:
         if crm == "hubspot":  # a new process does not know what the killed one has sent
             watched.wire.act({"do": "limits", "burst": None, "search": None})
         office = Office(watched, rng)

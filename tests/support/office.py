@@ -78,6 +78,10 @@ class Office:
         """Let the next round begin."""
         self._touched.clear()
 
+    def forget_the_bin(self) -> None:
+        """Bring nothing back that was deleted up to now."""
+        self._binned.clear()
+
     def work(self) -> None:
         """Edit many records of each object, create some, delete some, bring some back."""
         for desk in self.kind.desks:

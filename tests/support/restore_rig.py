@@ -27,7 +27,7 @@ from rollback.journal import SqlJournal
 from rollback.memory import MemoryJournal
 from rollback.planner import ByOperation, Planner, Selection
 from rollback.run import Hooks
-from snapshot.diff import Sent
+from snapshot.awaited import Sent
 from snapshot.engine import open_store
 from snapshot.memory import MemoryStore
 from snapshot.memory_leases import MemoryLeases

@@ -18,7 +18,10 @@ DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 
 @dataclass(frozen=True)
 class Scripted:
-    """One answer. ``cut`` sends that many bytes less than announced; ``reset`` sends none."""
+    """One answer. ``cut`` sends that many bytes less than announced; ``reset`` sends none.
+
+    ``date`` is the Date header; an empty one leaves it out.
+    """
 
     status: int = 200
     content: Any = None
@@ -26,6 +29,7 @@ class Scripted:
     cut: int = 0
     reset: bool = False
     hold: float = 0.0
+    date: str = DATE
 
     @property
     def body(self) -> bytes:
@@ -115,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self.send_response_only(reply.status)
             self.send_header("Content-Type", "application/json;charset=UTF-8")
-            self.send_header("Date", DATE)
+            if reply.date:
+                self.send_header("Date", reply.date)
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))

@@ -23,8 +23,8 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Kept, Leases, Notice, Noticed, Scene, Store, ignore
 from scheduler.lease import SqlLeases
+from snapshot.awaited import Sent
 from snapshot.database import writing
-from snapshot.diff import Sent
 from snapshot.engine import open_store
 from snapshot.memory import MemoryStore
 from snapshot.memory_leases import MemoryLeases

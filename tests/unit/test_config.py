@@ -1,3 +1,4 @@
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -117,14 +118,83 @@ def test_durations(text, expected):
     assert parsed(scheduler={"every": text}).scheduler.every == timedelta(seconds=expected)
 
 
+def test_anchors_are_read_by_their_kind(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ana")
+    anchors = [
+        {"kind": "file", "path": "~/checkpoints"},
+        {"kind": "git", "path": "/srv/anchors", "remote": "origin"},
+    ]
+    ledger = parsed(ledger={"origin": "acme.example/log", "anchors": anchors}).ledger
+    assert [(one.kind, str(one.path)) for one in ledger.anchors] == [
+        ("file", "/home/ana/checkpoints"),
+        ("git", "/srv/anchors"),
+    ]
+    assert ledger.key_file is None
+
+
+@pytest.mark.parametrize(
+    ("ledger", "words"),
+    [
+        ({"origin": "two words"}, "ledger.origin: an origin holds no blanks"),
+        ({"origin": "a+b"}, "ledger.origin: an origin holds no blanks and no plus sign"),
+        ({"anchors": [{"kind": "pigeon", "path": "x"}]}, "ledger.anchors.0"),
+        ({"anchors": [{"kind": "file"}]}, "ledger.anchors.0.file.path"),
+        ({"anchors": [{"kind": "file", "path": "x", "remote": "y"}]}, "remote is not a known key"),
+        ({"anchors": [{"kind": "file", "path": "x"}] * 2}, "the same anchor is named twice"),
+    ],
+)
+def test_a_ledger_that_cannot_be_is_told(ledger, words):
+    with pytest.raises(Mistake) as caught:
+        parsed(ledger=ledger)
+    assert words in str(caught.value)
+
+
 def test_the_environment_overrides_the_file(monkeypatch):
     monkeypatch.setenv("CRMTRAIL_STORE__URL", "sqlite:///elsewhere.db")
     assert parsed(store={"url": "sqlite:///here.db"}).store.url == "sqlite:///elsewhere.db"
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("CRMTRAIL_STROE__URL", "x", "CRMTRAIL_STROE__URL is no known key"),
+        ("CRMTRAIL_STORE__URI", "x", "store.uri is not a known key"),
+        ("CRMTRAIL_STORE", "no json", "CRMTRAIL_STORE or one below it is not valid JSON"),
+    ],
+)
+def test_a_misspelt_override_is_refused_and_not_passed_over(monkeypatch, name, value, message):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Mistake, match=message):
+        parse("", os.environ)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"scheduler": {"every": float("inf")}}, "longer than any calendar"),
+        ({"scheduler": {"jitter": "99999999999d"}}, "longer than any calendar"),
+        ({"scheduler": {"jitter": -5}}, "cannot be negative"),
+        ({"scheduler": {"lease": 0}}, "longer than 0"),
+        ({"scheduler": {"workers": True}}, "a whole number"),
+        ({"rules": {"burst": "7h"}}, "6h at most"),
+        ({"sources": {"hs": SOURCE | {"base_url": "https://x:99999"}}}, "base_url is written like"),
+        ({"sources": {"hs": SOURCE | {"base_url": "https://a:b@x"}}}, "holds no credentials"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused(raw, message):
+    with pytest.raises(Mistake, match=message):
+        parsed(**raw)
+
+
+def test_sentinels_are_compared_without_case():
+    config = parsed(rules={"blanking": {"sentinels": ["Unknown ", "N/A"]}})
+    assert config.rules.blanking.sentinels == ("unknown", "n/a")
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("1: 2", "must be a mapping of keys"),
         ("a: [1", "not valid YAML at line"),
         ("- a\n- b", "must be a mapping"),
         ("sources: {Bad Name: {}}", "sources"),

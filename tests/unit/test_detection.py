@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from crmtrail.config import RulesConfig
+from crmtrail.config import BlankingConfig, RulesConfig
 from crmtrail.detection.notice import noticing
 from crmtrail.model import (
     Actor,
@@ -192,3 +192,33 @@ def test_whole_record_events_make_operations_without_findings():
     (operation,) = noticed.operations
     assert (operation.op, operation.records, operation.fields) == (Op.DELETE, 30, ())
     assert noticed.findings == ()
+
+
+def over_and_over(count, *changes):
+    """One record changed again and again in one operation."""
+    return [
+        replace(update(1, changes[n % len(changes)], at=T0 + timedelta(seconds=n)), number=n + 2)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        ({"Phone": ('"5"', "null")}, {"Phone": ("null", '"5"')}),
+        ({"Status": ('"Open"', '"Closed"')},),
+    ],
+    ids=["blanked and filled", "set"],
+)
+def test_one_record_changed_a_thousand_times_is_no_mass_of_records(changes):
+    noticed = NOTICE(over_and_over(1000, *changes), scene())
+    assert noticed.operations[0].records == 1
+    assert noticed.findings == ()
+
+
+def test_blanks_of_an_ignored_field_do_not_swell_a_finding():
+    rules = RulesConfig(blanking=BlankingConfig(ignore_fields=("Email",)))
+    wide = [update(n, {"Email": ('"a@b.example"', "null")}) for n in range(300)]
+    narrow = [update(n, {"Phone": ('"5"', "null"), "Email": ('"x"', "null")}) for n in range(12)]
+    (finding,) = noticing(rules)([*wide[12:], *narrow], scene()).findings
+    assert (finding.fields, finding.records) == (("Phone",), 12)

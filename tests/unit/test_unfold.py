@@ -6,8 +6,9 @@ import pytest
 from support.readings import ADA, BOB, ROBOT, at, event, reading, ref, removal
 
 from crmtrail.model import Change, Loss, Op
+from snapshot.awaited import Sent
 from snapshot.canonical import tokens_of
-from snapshot.diff import COMPUTED, STAMP_ONLY, UNNAMED, Past, Sent, unfold
+from snapshot.diff import COMPUTED, STAMP_ONLY, UNNAMED, Past, unfold
 
 FIRST = reading("003A", {"Phone": "1", "Fax": "1"})
 
@@ -141,11 +142,31 @@ def test_a_second_removal_only_moves_our_knowledge(past):
     gone = unfold(past, removal("003A", read=30), horizon=None).past
     again = unfold(gone, removal("003A", read=60), horizon=None)
     assert again.drafts == ()
-    assert again.past == replace(gone, known_at=at(60))
+    assert again.past == gone._replace(known_at=at(60))
 
 
 def test_the_number_goes_on_where_it_was(past):
-    later = replace(past, number=41)
+    later = past._replace(number=41)
     [draft] = unfold(later, reading("003A", {"Phone": "2"}, modified=5), horizon=None).drafts
     assert draft.change_set.number == 42
     assert draft.change_set.ref == ref("003A")
+
+
+@pytest.mark.parametrize(("read_back", "cause"), [(True, "p1"), (False, None)])
+def test_what_moved_along_with_our_write_is_laid_to_it_at_once_only(past, read_back, cause):
+    sent = [Sent("p1", 1, {"Phone": '"2"'}, at(20))]
+    found = reading("003A", {"Phone": "2", "Fax": "9"}, modified=21, actor=ROBOT)
+    unfolded = unfold(past, found, horizon=None, sent=sent, read_back=read_back)
+    made = [draft.change_set for draft in unfolded.drafts]
+    assert [(m.op, m.transaction, m.changes[0].field) for m in made] == [
+        (Op.UPDATE, cause, "Fax"),
+        (Op.RESTORE, "p1", "Phone"),
+    ]
+
+
+def test_the_vendors_history_tells_what_moved_along_with_our_write(past):
+    sent = [Sent("p1", 1, {"Phone": '"2"'}, at(20))]
+    trail = [event("Phone", "2", 21, ROBOT), event("Fax", "9", 21, ROBOT), event("Fax", "8", 20)]
+    found = reading("003A", {"Phone": "2", "Fax": "9"}, modified=21, trail=trail)
+    made = [d.change_set for d in unfold(past, found, horizon=None, sent=sent).drafts]
+    assert [m.transaction for m in made] == [None, "p1", "p1"]

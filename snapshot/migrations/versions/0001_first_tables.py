@@ -31,10 +31,8 @@ CLUSTERED: Final = {"sqlite_strict": True, "sqlite_with_rowid": False}
 
 OPS: Final = "'baseline','create','update','delete','undelete','merge','restore'"
 
-_NAMES: Final = ("actor", "field", "object", "schema_version")
-_HISTORY: Final = ("change", "gap", "leaf", "node", "version")
-_PLANS: Final = ("approval", "plan", "receipt")
-INSERT_ONLY: Final = (*_NAMES, *_HISTORY, *_PLANS)
+_HISTORY: Final = ("actor", "change", "field", "gap", "leaf", "node", "object", "version")
+INSERT_ONLY: Final = (*_HISTORY, "approval", "plan", "receipt", "schema_version")
 
 
 def upgrade() -> None:
@@ -371,6 +369,9 @@ def _versions() -> None:
         PrimaryKeyConstraint("version_id"),
         UniqueConstraint("record_id", "number"),
         **STRICT,
+    )
+    op.create_index(
+        "version_acts", "version", ["version_id"], sqlite_where=text("op <> 'baseline'")
     )
     op.create_index(
         "version_actor",

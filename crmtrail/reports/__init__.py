@@ -1,0 +1,1 @@
+"""What leaves crmtrail for people: exports and reports."""

@@ -1,0 +1,165 @@
+"""Hold plans, approvals, outcomes and receipts against the ledger, in constant memory.
+
+`snapshot.verify` proves that the ledger's entries are the ones sealed; this proves that the rows
+of the journal still say what the entries say, and that none was added or taken away.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, Engine
+
+from crmtrail.errors import Unfound
+from crmtrail.model import Outcome, Receipt, Result
+from rollback.digest import Digest
+from rollback.journal import SqlJournal
+from rollback.sealed import approval_entry, outcome_entry, plan_entry, receipt_entry
+from snapshot.database import reading
+from snapshot.entries import action_entry
+from snapshot.times import at_micros
+
+_BATCH: Final = 500
+
+_ROWS: Final = {
+    "plan": "SELECT count(*) FROM plan",
+    "approval": "SELECT count(*) FROM approval",
+    "outcome": "SELECT count(*) FROM plan_step WHERE state = 'settled'",
+    "receipt": "SELECT count(*) FROM receipt",
+}
+
+_OUTCOMES: Final = (
+    "SELECT j.key AS place, s.step_id, s.settled_at, s.result, s.detail, s.fields"
+    " FROM json_each(?) AS j CROSS JOIN plan_step AS s"
+    " ON s.plan_id = json_extract(j.value, '$.plan')"
+    " AND s.step_id = json_extract(j.value, '$.step') AND s.state = 'settled'"
+)
+_RECEIPTS: Final = (
+    "SELECT r.leaf, r.plan_id, r.applied_at, r.applied_by, r.planned, r.outcomes, r.api_calls"
+    " FROM json_each(?) AS j CROSS JOIN receipt AS r ON r.leaf = j.value"
+)
+
+_Sealed: TypeAlias = tuple[int, str, bytes]
+"""Index, kind and bytes of an entry."""
+
+
+def first_bad(engine: Engine) -> Mapping[str, Any] | None:
+    """Return the first thing of the journal that is not as it was sealed; None where all is.
+
+    It has the keys ``kind`` (plan, approval, outcome, receipt), ``index`` of the entry (None for
+    a row without one), ``record`` and ``why``.
+    """
+    journal = SqlJournal(engine)
+    for batch in _entries(engine):
+        with reading(engine) as connection:
+            again = _outcomes(connection, batch) | _receipts(connection, batch)
+        for index, kind, entry in batch:
+            told = _told(entry)
+            written = _AGAIN[kind](journal, told) if kind in _AGAIN else again.get(index)
+            if written != entry:
+                return _bad(kind, index, f"the {kind} is not what was sealed")
+            if kind == "plan" and not _whole(journal, told["plan"]):
+                return _bad(kind, index, "the steps of the plan are not what was sealed")
+    return _unsealed(engine)
+
+
+def _bad(kind: str, index: int | None, why: str) -> Mapping[str, Any]:
+    return {"kind": kind, "index": index, "record": None, "why": why}
+
+
+def _entries(engine: Engine) -> Iterator[Sequence[_Sealed]]:
+    """Yield the journal's entries in batches, each read in a short transaction."""
+    after = -1
+    while True:
+        with reading(engine) as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
+                " AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
+                (after, json.dumps(list(_ROWS)), _BATCH),
+            ).all()
+        if not rows:
+            return
+        after = rows[-1].idx
+        yield [(row.idx, row.kind, bytes(row.entry)) for row in rows]
+
+
+def _told(entry: bytes) -> Mapping[str, Any]:
+    """Return what an entry says; nothing where it is none of ours."""
+    try:
+        told = json.loads(entry)["entry"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _plan(journal: SqlJournal, told: Mapping[str, Any]) -> bytes | None:
+    try:
+        plan = journal.plan(told.get("plan", ""))
+    except Unfound:
+        return None
+    return action_entry("plan", plan_entry(plan), plan.created)
+
+
+def _whole(journal: SqlJournal, id_: str) -> bool:
+    """Return whether the steps give the digest that their plan bears."""
+    plan, digest = journal.plan(id_), Digest()
+    for each in journal.steps(id_):
+        digest.add(each.step)
+    return digest.close(plan) == plan.digest
+
+
+def _approval(journal: SqlJournal, told: Mapping[str, Any]) -> bytes | None:
+    try:
+        given = dict(journal.approvals(told.get("plan", "")))
+    except Unfound:
+        return None
+    by = told.get("by", "")
+    at = given.get(by)
+    return None if at is None else action_entry("approval", approval_entry(told["plan"], by), at)
+
+
+_AGAIN: Final[Mapping[str, Callable[[SqlJournal, Mapping[str, Any]], bytes | None]]] = {
+    "plan": _plan,
+    "approval": _approval,
+}
+
+
+def _outcomes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+    """Write the entries of outcomes again, from their steps; by index."""
+    told = [(index, _told(entry)) for index, kind, entry in batch if kind == "outcome"]
+    again = {}
+    for row in connection.exec_driver_sql(_OUTCOMES, (json.dumps([each for _, each in told]),)):
+        index, entry = told[row.place]
+        fields = {name: Result(result) for name, result in json.loads(row.fields).items()}
+        outcome = Outcome(row.step_id, Result(row.result), row.detail, fields)
+        again[index] = action_entry(
+            "outcome", outcome_entry(entry["plan"], outcome), at_micros(row.settled_at)
+        )
+    return again
+
+
+def _receipts(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+    """Write the entries of receipts again, from their rows; by index."""
+    indexes = [index for index, kind, _ in batch if kind == "receipt"]
+    again = {}
+    for row in connection.exec_driver_sql(_RECEIPTS, (json.dumps(indexes),)):
+        counts = {Result(name): count for name, count in json.loads(row.outcomes).items()}
+        at = at_micros(row.applied_at)
+        receipt = Receipt(
+            row.plan_id, at, row.applied_by, row.planned, counts, row.api_calls, row.leaf
+        )
+        again[row.leaf] = action_entry("receipt", receipt_entry(receipt), at)
+    return again
+
+
+def _unsealed(engine: Engine) -> Mapping[str, Any] | None:
+    """Return a kind with more rows than entries: each entry has its own row, as was checked."""
+    with reading(engine) as connection:
+        for kind, statement in _ROWS.items():
+            rows = connection.exec_driver_sql(statement).scalar_one()
+            entries = connection.exec_driver_sql(
+                "SELECT count(*) FROM leaf WHERE kind = ?", (kind,)
+            ).scalar_one()
+            if rows != entries:
+                return _bad(kind, None, f"{rows} {kind} rows, but {entries} were sealed")
+    return None

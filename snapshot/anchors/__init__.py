@@ -1,0 +1,1 @@
+"""Places outside the store that keep checkpoints: one module for each kind."""
