@@ -25,6 +25,8 @@ Token: TypeAlias = str
 Tokens: TypeAlias = Mapping[str, Token]
 """Field name to token."""
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 NULL: Token = "null"
 """The token of an explicit blank, as JSON spells it."""
 
@@ -38,7 +40,7 @@ def token_of(value: object) -> Token:
     """Return the token of a plain value (None, bool, int, Decimal, str, list, dict)."""
     if isinstance(value, Decimal):
         return str(value)
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=True)
+    return _ENCODER.encode(value)
 
 
 def utc(moment: datetime) -> datetime:

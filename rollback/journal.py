@@ -333,14 +333,20 @@ def _journalled(row: Any) -> Journalled:
         id=row.step_id,
         ref=Ref(row.source, row.object, row.record),
         action=Action(row.action),
-        expect=json.loads(row.expect),
-        write=json.loads(row.write),
-        left=json.loads(row.left),
+        expect=_object(row.expect),
+        write=_object(row.write),
+        left=_object(row.left),
         reason=row.reason,
     )
     outcome = None
     if row.result is not None:
-        fields = {name: Result(result) for name, result in json.loads(row.fields).items()}
+        fields = {name: Result(result) for name, result in _object(row.fields).items()}
         outcome = Outcome(step.id, Result(row.result), row.detail, fields)
     at = at_micros(row.sent_at if row.settled_at is None else row.settled_at)
-    return Journalled(step, row.state, json.loads(row.before), outcome, at)
+    return Journalled(step, row.state, _object(row.before), outcome, at)
+
+
+def _object(text: str) -> dict[str, str]:
+    """Decode a JSON object; most are empty, and there are five a step."""
+    decoded: dict[str, str] = {} if text == "{}" else json.loads(text)
+    return decoded

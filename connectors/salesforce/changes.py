@@ -14,6 +14,7 @@ from connectors.salesforce.people import People
 from connectors.salesforce.readings import (
     Row,
     Scribe,
+    digest_of,
     id_of,
     is_deleted,
     is_merged,
@@ -55,20 +56,25 @@ class Changes:
         answer = self._client.query(self._query(known, fields, at), deleted=known.keeps_bin)
         began, read_at = self._client.asked_at, self._client.told_at
         rows = [row_of(record) for record in answer.records]
+        news = rows
+        if wide and at.phase is Phase.ROWS:
+            digests = {id_of(row): digest_of(row) for row in rows}
+            at = position.met(at, digests)
+            news = [row for row in rows if at.shown.get(id_of(row)) != digests[id_of(row)]]
         following = self._following(known, at, answer, rows, began)
         if at.began is None:
             self._seen[known.schema.object] = Seen()
         if seen := self._seen.get(known.schema.object):
             seen.add(rows, None if at.full else known.stamp)
-        full = rows if wide else self._contents(known, rows)
+        full = news if wide else self._contents(known, rows)
         scribe = Scribe(self._client.source, known, self._people, read_at)
-        scribe.meet(rows)
+        scribe.meet(news)
         first_load = at.full and at.mark is None
         return self._closed(
             known,
             following,
             readings=scribe.readings([row for row in full if self._is_told(row, at)]),
-            removals=() if first_load else scribe.removals(rows),
+            removals=() if first_load else scribe.removals(news),
         )
 
     def _is_told(self, row: Row, at: Cursor) -> bool:

@@ -8,6 +8,7 @@
 Deletions are skipped where Salesforce keeps no list of them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -22,6 +23,10 @@ LISTED = timedelta(days=15) - MARGIN
 
 SHORTEST = timedelta(minutes=2)
 """The shortest window of deletions to ask for: both ends are cut to the minute."""
+
+
+MOST_MET = 500
+"""How many rows of the overlap are remembered, so as not to show them again."""
 
 
 class Phase(StrEnum):
@@ -51,6 +56,8 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         behind: by how many seconds the newest stamps were older than the vendor's clock, at the
             least, so far: the clock that stamps records lags no more than that.
         in_step: whether this run has seen that the two clocks agree.
+        shown: digests of the newest rows that the last poll showed, by id.
+        met: the same of this poll so far.
         listed: up to when all is read by the vendor's clock, where that is later than the mark.
     """
 
@@ -67,6 +74,8 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     behind: float | None = None
     in_step: bool = False
     listed: datetime | None = None
+    shown: dict[str, str] = {}
+    met: dict[str, str] = {}
 
 
 def write(cursor: Cursor) -> str:
@@ -101,7 +110,7 @@ def start(position: str | None, mode: Mode) -> Cursor:
     known = Cursor(Phase.SWEEP, full=True, mark=kept.mark, behind=kept.behind, listed=kept.listed)
     if kept.phase is Phase.REST:
         if mode is Mode.INCREMENTAL and kept.mark:
-            return msgspec.structs.replace(known, phase=Phase.ROWS, full=False)
+            return msgspec.structs.replace(known, phase=Phase.ROWS, full=False, shown=kept.shown)
         return known
     if mode is Mode.FULL or (mode is Mode.RECONCILE and not kept.full):
         return known
@@ -144,6 +153,17 @@ def stamped(cursor: Cursor, newest: datetime | None) -> Cursor:
     if newest is None or (cursor.newest and cursor.newest >= newest):
         return cursor
     return msgspec.structs.replace(cursor, newest=newest)
+
+
+def met(cursor: Cursor, digests: Mapping[str, str]) -> Cursor:
+    """Return the cursor after a page of rows with these digests; the newest are remembered.
+
+    Every poll reads back over its overlap. What it shows there just as the poll before did is no
+    news, and neither its readings nor the people in them need be looked at again.
+    """
+    both = {**cursor.met, **digests}
+    newest = list(both.items())[-MOST_MET:]
+    return msgspec.structs.replace(cursor, met=dict(newest))
 
 
 def timed(
@@ -193,7 +213,8 @@ def finished(cursor: Cursor) -> Cursor:
         mark = min(mark, cursor.began - timedelta(seconds=behind))
     if cursor.mark:
         mark = max(mark, cursor.mark)
-    return Cursor(Phase.REST, mark=mark, behind=behind, listed=listed if listed > mark else None)
+    later = listed if listed > mark else None
+    return Cursor(Phase.REST, mark=mark, behind=behind, listed=later, shown=cursor.met)
 
 
 def _behind(cursor: Cursor) -> float | None:

@@ -63,7 +63,7 @@ def verify(context: Context, since: Path | None, against: Path | None, key: str 
             return
         out.print(f"All {found.entries:,} entries are as they were written. Root {found.root}")
         if compared.heads:
-            out.print(f"They fit {len(compared.heads):,} checkpoints from outside.")
+            out.print(f"They fit every checkpoint given ({len(compared.heads):,}).")
         else:
             out.print("Compared with no checkpoint from outside: see --since and --against.")
 

@@ -43,15 +43,16 @@ def cluster(
     by_actor: dict[tuple[Op, Actor], list[_Growing]] = {}
     for operation in open_operations:
         by_actor.setdefault((operation.op, operation.actor), []).append(_Growing.of(operation))
-    membership: list[str] = []
-    for change_set in change_sets:
+    membership = [""] * len(change_sets)
+    # A sweep by id tells of a slow burst in no order: taken so, it would fall to pieces.
+    for place, change_set in sorted(enumerate(change_sets), key=lambda placed: placed[1].at):
         candidates = by_actor.setdefault((change_set.op, change_set.actor), [])
         growing = _home(change_set, candidates, burst)
         if growing is None:
             growing = _Growing.started_by(change_set)
             candidates.append(growing)
         growing.add(change_set, fields, sentinels)
-        membership.append(growing.id)
+        membership[place] = growing.id
     grown = [g.freeze() for group in by_actor.values() for g in group if g.touched]
     return membership, grown
 

@@ -237,8 +237,8 @@ def check_store(path: Path, text: str, keys: Keys) -> str:
         raise Refuted(f"a row holds what crmtrail never writes ({error})") from None
     newest = max(head.size for head in heads)
     return (
-        f"all {size} entries and the data under them are as they were sealed, and fit "
-        f"{len(heads)} checkpoints. Edits of the {size - newest} entries after the newest "
+        f"all {size} entries and the data under them are as they were sealed, and fit every "
+        f"checkpoint given ({len(heads)}). Edits of the {size - newest} entries after the newest "
         "checkpoint cannot be seen."
     )
 

@@ -17,8 +17,8 @@ from support.watched_sandbox import ANY, Cue, Watched, When, watched_sandbox
 
 SOURCES = {"salesforce": "sf", "hubspot": "hs"}
 
-_LONGEST_PAUSE = 0.2
-"""Seconds from an answer to the kill: about what a page takes to be stored."""
+_LONGEST_PAUSE = {"salesforce": 0.6, "hubspot": 0.1}
+"""Seconds from an answer to the kill: about what a full page takes to be stored."""
 
 _WHENS: tuple[When, ...] = ("lost", "arrived", "carried out")
 
@@ -109,7 +109,8 @@ class KillBench:
 
     def by_request(self, last: int, matching: re.Pattern[str] = ANY) -> Moment:
         """Return a moment around one of the first ``last`` requests, or shortly after it."""
-        pause = self.rng.choice((0.0, 0.0, self.rng.uniform(0, _LONGEST_PAUSE)))
+        longest = _LONGEST_PAUSE[self.watched.wire.crm]
+        pause = self.rng.choice((0.0, self.rng.uniform(0, longest)))
         killer = Killer(pause=pause)
         when = self.rng.choice(_WHENS)
         cue = Cue(self.rng.randint(1, last), when, killer.strike, matching)

@@ -222,3 +222,24 @@ def test_blanks_of_an_ignored_field_do_not_swell_a_finding():
     narrow = [update(n, {"Phone": ('"5"', "null"), "Email": ('"x"', "null")}) for n in range(12)]
     (finding,) = noticing(rules)([*wide[12:], *narrow], scene()).findings
     assert (finding.fields, finding.records) == (("Phone",), 12)
+
+
+def test_a_slow_burst_read_in_any_order_is_one_operation():
+    slow = [update(n, {"Phone": ('"5"', "null")}, at=T0 + timedelta(minutes=n)) for n in range(60)]
+    shuffled = [slow[n * 7 % 60] for n in range(60)]
+    noticed = NOTICE(shuffled, scene())
+    (operation,) = noticed.operations
+    assert noticed.membership == [operation.id] * 60
+    assert operation == NOTICE(slow, scene()).operations[0]
+    assert noticed.findings[0].records == 60
+
+
+def test_two_apps_at_once_are_two_operations_in_the_order_asked():
+    other = replace(SYNC, id="005C", name="Enricher", via="Enricher")
+    mixed = [
+        update(n, {"Phone": ('"5"', "null")}, actor=SYNC if n % 2 else other) for n in range(40)
+    ]
+    noticed = NOTICE(mixed, scene())
+    assert len(noticed.operations) == len(noticed.findings) == 2
+    assert len(set(noticed.membership[::2])) == len(set(noticed.membership[1::2])) == 1
+    assert {finding.records for finding in noticed.findings} == {20}

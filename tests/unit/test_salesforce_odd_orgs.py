@@ -333,3 +333,38 @@ def test_a_mass_deletion_under_way_is_not_taken_for_a_purge() -> None:
     assert len(page.removals) == 450
     assert {one.loss for one in page.removals} == {Loss.DELETED}
     assert {one.actor.name for one in page.removals} == {"Ada"}
+
+
+def test_what_the_overlap_shows_again_is_no_news_and_names_nobody() -> None:
+    odd = OddOrg(TEN - timedelta(hours=1), TEN)
+    odd.save(ONE, Name="a")
+    with connected(odd) as sf:
+        kept = run(sf, None)[-1].cursor
+    odd.now = TEN
+    odd.save(ONE, Name="b")
+    odd.save(TWO, Name="c", IsDeleted=True)
+    with connected(odd) as sf:
+        pages = run(sf, kept)
+    assert [one.ref.id for page in pages for one in page.removals] == [TWO]
+    for _ in range(2):
+        odd.asked.clear()
+        with connected(odd) as sf:
+            pages = run(sf, pages[-1].cursor)
+        assert len(odd.asked) == 3, "describe, rows, deletions"
+        assert names(pages) == []
+        assert not [one for page in pages for one in page.removals]
+    odd.save(ONE, Name="d")  # in the second of the stamp that was read
+    with connected(odd) as sf:
+        assert names(run(sf, pages[-1].cursor)) == ['"d"']
+
+
+def test_no_more_than_the_newest_rows_are_remembered() -> None:
+    odd = OddOrg(TEN - timedelta(hours=1), TEN)
+    with connected(odd) as sf:
+        kept = run(sf, None)[-1].cursor
+        odd.now = TEN
+        for number in range(700):
+            odd.save(f"001{number:012d}AAA", Name="a")
+        last = run(sf, kept)[-1].cursor
+        assert len(position.read(last).shown) == position.MOST_MET
+        assert len(names(run(sf, last))) == 200
