@@ -10,6 +10,7 @@ from pathlib import Path
 from crmtrail.app import App
 from crmtrail.config import Config, parse, variables
 from crmtrail.errors import CrmtrailError, Mistake
+from crmtrail.model import Identity
 
 _ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
 _SKEW_S = 60.0
@@ -36,6 +37,7 @@ class SourceCheck:
     detail: str
     missing: tuple[str, ...] = ()
     exit_code: int = 0
+    server_time: datetime | None = None
 
 
 def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
@@ -87,18 +89,25 @@ def _tried(app: App, source: str, unset: Collection[str] = ()) -> SourceCheck:
     try:
         connector = app.connector(source)
         who = connector.identity()
-        seen = set(connector.objects())
+        seen = {object_.casefold() for object_ in connector.objects()}
     except CrmtrailError as error:
         return SourceCheck(source, settings.kind, False, str(error), (), error.exit_code)
     wanted = () if settings.objects == "*" else settings.objects
     missing = tuple(
         f"the token cannot read {object_}, or there is no such object"
         for object_ in wanted
-        if object_ not in seen
+        if object_.casefold() not in seen
     )
     return SourceCheck(
-        source, settings.kind, True, f"account {who.account} as {who.name or who.user}", missing
+        source, settings.kind, True, _whom(who), missing, server_time=who.server_time
     )
+
+
+def _whom(who: Identity) -> str:
+    """Say whom the vendor takes us for, as far as it told."""
+    account = f"account {who.account}" if who.account else "an account it does not name"
+    name = who.name or who.user
+    return f"{account} as {name}" if name else account
 
 
 def _source(app: App, source: str) -> list[Check]:
@@ -111,7 +120,7 @@ def _source(app: App, source: str) -> list[Check]:
         Check(f"objects {source}", False, missing, "grant it, or take it out of the config", 1)
         for missing in tried.missing
     ]
-    checks.append(_clock(source, app.connector(source).identity().server_time))
+    checks.append(_clock(source, tried.server_time))
     if app.config.sources[source].restore_auth is not None:
         checks.append(_restorer(app, source))
     return checks
@@ -123,7 +132,7 @@ def _restorer(app: App, source: str) -> Check:
         who = app.connector(source, restoring=True).identity()
     except CrmtrailError as error:
         return _bad(name, error)
-    return Check(name, True, f"account {who.account} as {who.name or who.user}")
+    return Check(name, True, _whom(who))
 
 
 def _clock(source: str, server: datetime | None) -> Check:

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +56,19 @@ def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
             "Next: crmtrail sync" if all(one.ok for one in checks) else "Next: crmtrail doctor"
         )
 
-    shape = {"config": str(path), "sources": [asdict(one) for one in checks]}
+    shape = {
+        "config": str(path),
+        "sources": [
+            {
+                "name": one.name,
+                "kind": one.kind,
+                "ok": one.ok,
+                "detail": one.detail,
+                "missing": list(one.missing),
+            }
+            for one in checks
+        ],
+    }
     context.answer(shape, render)
     return _code(checks)
 
