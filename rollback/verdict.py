@@ -7,8 +7,11 @@ stamps, and by the vendor's own history of the field where there is one.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from crmtrail.model import (
+    NULL,
     Action,
     ActorKind,
     Answer,
@@ -31,6 +34,10 @@ from rollback.meaning import BLANK, alike, sayable
 from rollback.plan import Left, left_sorts
 from rollback.preflight import Check, Decision, told
 from snapshot.awaited import MODIFIED, READ
+from snapshot.diff import TICK
+
+EDITOR: Final = "@editor"
+"""Key of the last editor's id in a before-image."""
 
 WORST_FIRST = (
     Result.FAILED,
@@ -122,7 +129,7 @@ def _in_doubt(sent: Sent, name: str, found: Reading, us: str | None) -> End:
     if untouched(sent.before, found, name):
         words = "the CRM did not take the write, and said nothing; the value is unchanged"
         return End(Result.FAILED, words, asks_again=True)
-    words = "the record was changed while it was not known whether our write had landed"
+    words = "somebody may have changed it while it was not known whether our write had landed"
     return End(Result.CONFLICT, f"{words}; nothing was written again")
 
 
@@ -138,9 +145,10 @@ def _half_done(sent: Sent, name: str, found: Reading, us: str | None) -> bool:
 
 
 def image(found: Reading, names: Iterable[str]) -> dict[str, Token]:
-    """Return the before-image to journal: some fields, and the vendor's stamps and clock."""
+    """Return the before-image to journal: some fields, the vendor's stamps, the last editor."""
     stamps = {MODIFIED: found.modified_at, READ: found.read_at}
-    return {**told(found, names), **{key: token_of(stamp(at)) for key, at in stamps.items()}}
+    editor = {EDITOR: token_of(found.actor.id)}
+    return {**told(found, names), **{k: token_of(stamp(at)) for k, at in stamps.items()}, **editor}
 
 
 def untouched(before: Tokens, found: Reading, name: str) -> bool:
@@ -150,16 +158,34 @@ def untouched(before: Tokens, found: Reading, name: str) -> bool:
     field has no newer entry.
     """
     was = moment(value_of(before[MODIFIED]))
-    events = _events(found.trail, name)
-    return found.modified_at == was or bool(events and events[-1].at <= was)
+    if _events(found.trail, name):
+        return not _newer(found, name, was)
+    return found.modified_at == was and _stamp_tells(before, found, was)
+
+
+def _stamp_tells(before: Tokens, found: Reading, was: datetime) -> bool:
+    """Whether a stamp that stands still proves that nobody wrote.
+
+    One of whole seconds does not move for a second write within its second. So it tells only if
+    that second had ended when the before-image was read, or if the last editor is still the same:
+    whoever came between our write and this reading would be named now.
+    """
+    read_at = before.get(READ)
+    over = read_at is not None and moment(value_of(read_at)) >= was + TICK
+    editor = before.get(EDITOR, NULL)
+    return over or (editor != NULL and value_of(editor) == found.actor.id)
+
+
+def _newer(found: Reading, name: str, was: datetime) -> list[Event]:
+    return [event for event in _events(found.trail, name) if event.at > was]
 
 
 def _overwritten(sent: Sent, name: str, found: Reading, us: str | None) -> bool:
     """Whether somebody else wrote the field after our accepted write."""
-    if untouched(sent.before, found, name):
-        return False
     was = moment(value_of(sent.before[MODIFIED]))
-    events = [event for event in _events(found.trail, name) if event.at > was]
+    events = _newer(found, name, was)
+    if untouched(sent.before, found, name) or (found.modified_at == was and not events):
+        return False
     if len(events) > 1 and alike(events[-2].token, sent.step.write[name]):
         return True
     actor = events[-1].actor if events else found.actor

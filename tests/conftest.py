@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from support.salesforce_org import Org, salesforce_org
-from support.sandbox import running_sandbox
 
 from crmtrail.sandbox.client import Sandbox
 from crmtrail.sandbox.server import Server
+from support.salesforce_org import Org, salesforce_org
+from support.sandbox import running_sandbox
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ Run from the project root:
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from support.connector_rig import Run
-from support.salesforce_tapes import NOON, OBJECT, TAPES, taped
-
 from crmtrail.errors import CrmtrailError
 from crmtrail.model import NULL, Answer, Mode, Reading, Ref, Removal, Write
 from crmtrail.ports import Connector
@@ -18,6 +15,8 @@ from crmtrail.sandbox.client import Sandbox
 from crmtrail.sandbox.salesforce.wire import SalesforceWire
 from crmtrail.sandbox.server import Server
 from crmtrail.sandbox.world import World
+from support.connector_rig import Run
+from support.salesforce_tapes import NOON, OBJECT, TAPES, taped
 
 
 def run_of(connector: Connector, position: str | None) -> Run:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 import yaml
-from support.hubspot_story import CASSETTES, HOST, OBJECT, Told, connector, recorder, tell
 
 from crmtrail.errors import CredentialsRefused, Throttled, Unavailable
 from crmtrail.model import ActorKind, FieldType, Loss, Reading, Removal, Verdict
+from support.hubspot_story import CASSETTES, HOST, OBJECT, Told, connector, recorder, tell
 
 VERSIONS = ("v3", "2026-03")
 

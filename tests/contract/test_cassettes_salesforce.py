@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cassettes.record_salesforce import load, record, restore, run_of, troubles
-from support.salesforce_tapes import OBJECT, TAPES, taped
 
+from cassettes.record_salesforce import load, record, restore, run_of, troubles
 from connectors.salesforce.cursor import Cursor, Phase
 from connectors.salesforce.cursor import write as written
 from crmtrail.errors import CredentialsRefused, Throttled, Unavailable
 from crmtrail.model import ActorKind, Loss, Reading, Usage
 from crmtrail.ports import Connector
+from support.salesforce_tapes import OBJECT, TAPES, taped
 
 FIRST, SECOND, THIRD = (f"00k5g000000000{number}AAA" for number in (1, 2, 3))
 MARK = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from support.connector_rig import Rig
 from support.connector_suite import ConnectorSuite
 from support.hubspot_rig import hubspot_rig

@@ -9,16 +9,16 @@ from decimal import Decimal
 
 import pytest
 from pyarrow import parquet
-from support.formulas import FORMULAS, HARMLESS, STARTERS
-from support.readings import OBJECT, SOURCE, at, reading, removal
-from support.store_rig import proven_rig
-from support.tables import csv_rows, json_rows, parquet_rows, sheet_rows
 
 from crmtrail.errors import Mistake, Unfound
 from crmtrail.model import Field, FieldType, Schema
 from crmtrail.reports.export import FORMATS, Exporter, Order
 from crmtrail.reports.workbook import CHARACTERS, XlsxTable
 from snapshot.leaves import entry_at
+from support.formulas import FORMULAS, HARMLESS, STARTERS
+from support.readings import OBJECT, SOURCE, at, reading, removal
+from support.store_rig import proven_rig
+from support.tables import csv_rows, json_rows, parquet_rows, sheet_rows
 
 SCHEMA = Schema(
     SOURCE,

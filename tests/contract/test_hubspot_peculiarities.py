@@ -5,11 +5,11 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from support.connector_rig import Run, drive
-from support.hubspot_rig import HubSpotRig, hubspot_rig
 
 from crmtrail.model import NULL, ActorKind, Loss, Mode, Page, Reading, Ref, Verdict, Write
 from crmtrail.ports import Connector
+from support.connector_rig import Run, drive
+from support.hubspot_rig import HubSpotRig, hubspot_rig
 
 OBJECTS = ("contacts", "companies", "deals", "tickets", "line_items", "products", "quotes")
 

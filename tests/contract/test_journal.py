@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.memory_connector import Ticking
-from support.restoring import at, plan_of, ref, step, text
 
 from crmtrail.errors import LeaseLost, Unfound
 from crmtrail.model import NULL, Action, Outcome, Receipt, Result
@@ -17,6 +15,8 @@ from rollback.journal import SqlJournal
 from rollback.memory import MemoryJournal
 from snapshot.database import reading
 from snapshot.engine import open_store
+from support.memory_connector import Ticking
+from support.restoring import at, plan_of, ref, step, text
 
 RESTORED = Outcome("1", Result.RESTORED, "put back", {"Phone": Result.RESTORED})
 

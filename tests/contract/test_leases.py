@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from support.readings import HandClock
 
 from scheduler.lease import SqlLeases, still_runs, this_process
 from snapshot.database import connect
 from snapshot.engine import open_store
 from snapshot.memory_leases import MemoryLeases
+from support.readings import HandClock
 
 TTL = timedelta(minutes=2)
 A_LITTLE = 1.0

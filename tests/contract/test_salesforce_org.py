@@ -5,12 +5,12 @@ from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from support.connector_rig import drive
-from support.salesforce_rig import SalesforceRig, salesforce_rig
 
 from crmtrail.errors import CredentialsRefused, Mistake, PermissionMissing
 from crmtrail.model import NULL, ActorKind, Loss, Mode, Reading, Ref, Verdict, Write
 from crmtrail.ports import Connector
+from support.connector_rig import drive
+from support.salesforce_rig import SalesforceRig, salesforce_rig
 
 
 @pytest.fixture

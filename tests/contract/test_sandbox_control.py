@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from support.sandbox import running_sandbox
 
 from crmtrail.sandbox.build import build
+from support.sandbox import running_sandbox
 
 
 def test_the_journal_tells_who_changed_what(org):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from hubspot.crm.objects.exceptions import NotFoundException, UnauthorizedException
+
 from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 DAY = 86_400

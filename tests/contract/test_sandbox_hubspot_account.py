@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 from crmtrail.sandbox.hubspot.wire import HubSpotWire
 from crmtrail.sandbox.world import World
+from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 

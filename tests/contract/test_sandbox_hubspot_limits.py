@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 from hubspot.crm.objects.exceptions import ApiException
-from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 from crmtrail.sandbox.hubspot.limits import Limits
+from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 LIST = "/crm/v3/objects/contacts"
 NOTHING: dict[str, object] = {"filterGroups": [], "limit": 1}

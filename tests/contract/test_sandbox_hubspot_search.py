@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 EVERYTHING = {"propertyName": "lastmodifieddate", "operator": "GTE", "value": "0"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from hubspot.crm.objects.exceptions import ApiException
+
 from support.hubspot_portal import PortalUnderTest, portal_under_test
 
 RESTORER = "3217790"

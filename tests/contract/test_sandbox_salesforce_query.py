@@ -1,9 +1,9 @@
 import pytest
 from simple_salesforce import SalesforceMalformedRequest
-from support.salesforce_org import salesforce_org, soql
-from support.sandbox import running_sandbox
 
 from crmtrail.sandbox.salesforce.cursors import OPEN_PER_USER
+from support.salesforce_org import salesforce_org, soql
+from support.sandbox import running_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 from simple_salesforce import SalesforceExpiredSession, SalesforceResourceNotFound
+
 from support.salesforce_org import soql
 
 BAD_CHECKSUM = "0055g00000zzzzzAAB"

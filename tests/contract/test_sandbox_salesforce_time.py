@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from support.salesforce_org import soql
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from support.readings import ADA, BOB, OBJECT, at, reading, removal
-from support.store_rig import Watching, proven_rig
 
 from crmtrail.model import stamp
 from snapshot.database import DRIVER, writing
 from snapshot.times import micros
 from snapshot.views import VIEWS
+from support.readings import ADA, BOB, OBJECT, at, reading, removal
+from support.store_rig import Watching, proven_rig
 
 PAGE = Path(__file__).parents[2].joinpath("docs", "sql.md").read_text(encoding="utf-8")
 QUESTIONS = re.findall(r"```sql\n(.+?)```", PAGE, re.DOTALL)

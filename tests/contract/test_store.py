@@ -1,11 +1,11 @@
 """What every store makes of what was read: first sight, sameness, staleness, coming and going."""
 
 import pytest
-from support.readings import ADA, BOB, OBJECT, SOURCE, at, reading, ref, removal
-from support.store_rig import RIGS, fields, ops, proven_rig
 
 from crmtrail.model import ActorKind, Change, Loss, Op
 from crmtrail.ports import Kept
+from support.readings import ADA, BOB, OBJECT, SOURCE, at, reading, ref, removal
+from support.store_rig import RIGS, fields, ops, proven_rig
 
 
 @pytest.fixture(params=sorted(RIGS))

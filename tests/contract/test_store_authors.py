@@ -1,10 +1,10 @@
 """Whom every store ascribes a change to, and how it knows our own restores."""
 
 import pytest
-from support.readings import ADA, BOB, ROBOT, at, event, reading, ref
-from support.store_rig import RIGS, Watching, fields, ops, proven_rig
 
 from crmtrail.model import ActorKind, Change, Op
+from support.readings import ADA, BOB, ROBOT, at, event, reading, ref
+from support.store_rig import RIGS, Watching, fields, ops, proven_rig
 
 
 @pytest.fixture(params=sorted(RIGS))

@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from support.readings import ADA, OBJECT, SOURCE, T0, at, reading, ref, removal
-from support.store_rig import RIGS, StoreRig, Watching, ops, proven_rig
 
 from crmtrail.errors import Unfound
 from crmtrail.model import Field, FieldType, IncidentState, Mode, Op, Schema
 from crmtrail.ports import Noticed
+from support.readings import ADA, OBJECT, SOURCE, T0, at, reading, ref, removal
+from support.store_rig import RIGS, StoreRig, Watching, ops, proven_rig
 
 
 @pytest.fixture(params=sorted(RIGS))

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event as sqlalchemy_event
-from support.readings import BOB, OBJECT, SOURCE, at, reading, ref, removal
-from support.store_rig import Watching, sql_rig
 
 from crmtrail.ports import Query
+from support.readings import BOB, OBJECT, SOURCE, at, reading, ref, removal
+from support.store_rig import Watching, sql_rig
 
 GROWING = {
     "record": "r",

@@ -1,12 +1,12 @@
 """What every store answers: times, authors, the log, differences."""
 
 import pytest
-from support.readings import ADA, BOB, OBJECT, ROBOT, SOURCE, T0, at, event, reading, ref, removal
-from support.store_rig import RIGS, Watching, fields, proven_rig
 
 from crmtrail.errors import Mistake
 from crmtrail.model import ActorKind, Change, Op, Ref
 from crmtrail.ports import Difference, Query
+from support.readings import ADA, BOB, OBJECT, ROBOT, SOURCE, T0, at, event, reading, ref, removal
+from support.store_rig import RIGS, Watching, fields, proven_rig
 
 
 @pytest.fixture(params=sorted(RIGS))

@@ -1,10 +1,10 @@
 """Every store streams the records of an object: at a time, by id, and steadily while it grows."""
 
 import pytest
-from support.readings import ADA, BOB, OBJECT, SOURCE, at, event, reading, ref, removal
-from support.store_rig import RIGS, proven_rig
 
 from crmtrail.model import Op
+from support.readings import ADA, BOB, OBJECT, SOURCE, at, event, reading, ref, removal
+from support.store_rig import RIGS, proven_rig
 
 MANY = 450
 """More than two batches."""

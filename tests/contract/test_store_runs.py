@@ -3,6 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from crmtrail.errors import LeaseLost, Mistake, Unfound
+from crmtrail.model import Field, FieldType, Gap, Mode, Op, Schema
+from crmtrail.ports import Kept, ignore
 from support.readings import (
     OBJECT,
     SOURCE,
@@ -13,10 +17,6 @@ from support.readings import (
     ref,
 )
 from support.store_rig import RIGS, TTL, fields, ops, proven_rig
-
-from crmtrail.errors import LeaseLost, Mistake, Unfound
-from crmtrail.model import Field, FieldType, Gap, Mode, Op, Schema
-from crmtrail.ports import Kept, ignore
 
 
 @pytest.fixture(params=sorted(RIGS))

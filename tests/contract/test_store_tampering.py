@@ -7,11 +7,11 @@ that hangs on them, or rewriting everything. For that a tree head has to lie out
 from hashlib import sha256
 
 import pytest
-from support.readings import BOB, OBJECT, SOURCE, T0, at, reading, removal
-from support.store_rig import Watching, sql_rig
 
 from snapshot.database import writing
 from snapshot.triggers import INSERT_ONLY
+from support.readings import BOB, OBJECT, SOURCE, T0, at, reading, removal
+from support.store_rig import Watching, sql_rig
 
 FORGED = (
     "INSERT INTO version SELECT {version}, object_id, record_id, {number}, op, deleted, actor_id,"

@@ -7,14 +7,14 @@ import subprocess
 from contextlib import closing
 
 import pytest
-from support.cli import Folder, config_for
-from support.killable import PROGRAM
-from support.sandbox import running_sandbox
-from support.tables import csv_rows, json_rows, parquet_rows, sheet_rows
 
 from crmtrail.cli.export import _FORMATS
 from crmtrail.reports.export import FORMATS
 from snapshot.database import DRIVER
+from support.cli import Folder, config_for
+from support.killable import PROGRAM
+from support.sandbox import running_sandbox
+from support.tables import csv_rows, json_rows, parquet_rows, sheet_rows
 
 READ = {"csv": csv_rows, "jsonl": json_rows, "parquet": parquet_rows, "xlsx": sheet_rows}
 

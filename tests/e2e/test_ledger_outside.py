@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from support.cli import Folder, config_for
 
 from snapshot.auditor import verify as auditor
 from snapshot.notes import notes_in
+from support.cli import Folder, config_for
 
 MISSING = "/none/checkpoints"
 

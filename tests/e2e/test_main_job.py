@@ -1,10 +1,10 @@
 """The whole job through the command line: overwrite, notice, plan, apply, undo."""
 
 import pytest
-from support.cli import Folder, config_for
 
 from crmtrail.sandbox.build import build
 from crmtrail.sandbox.client import Sandbox
+from support.cli import Folder, config_for
 
 APP = {"kind": "app", "name": "Marketing Sync"}
 

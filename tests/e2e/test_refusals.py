@@ -7,10 +7,10 @@ import sys
 import time
 
 import pytest
-from support.cli import Folder, config_for
 
 from crmtrail.sandbox.client import Sandbox
 from snapshot.database import connect
+from support.cli import Folder, config_for
 
 DEAD = "retry: {attempts: 1}\n"
 

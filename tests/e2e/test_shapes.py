@@ -1,6 +1,7 @@
 """The JSON keys that outside tools rely on: one that goes missing breaks somebody's script."""
 
 import pytest
+
 from support.cli import Folder, config_for
 from support.sandbox import running_sandbox
 

@@ -7,10 +7,10 @@ newest checkpoint nobody can notice, and that is stated here, too.
 import random
 
 import pytest
-from support.cli import Folder
-from support.tampering import ATTACKS, NEEDS_A_CHECKPOINT, Intruder, lived, work_a_day
 
 from snapshot.auditor import verify as auditor
+from support.cli import Folder
+from support.tampering import ATTACKS, NEEDS_A_CHECKPOINT, Intruder, lived, work_a_day
 
 TIMES = 20
 CONFIG = """\

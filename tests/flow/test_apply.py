@@ -7,9 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.memory_connector import Fault
-from support.restore_rig import Rig, contact, counted, good, outcomes, sql_rig
-from support.restoring import ADA, SYNC, US, text
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import (
@@ -36,6 +33,9 @@ from rollback.planner import ByIncident, ByObject, ByOperation, ByRecords, ByUnd
 from rollback.receipt import as_json, as_text, sealed
 from rollback.run import TRIES, Ending, Hooks, Progress
 from snapshot.database import DRIVER
+from support.memory_connector import Fault
+from support.restore_rig import Rig, contact, counted, good, outcomes, sql_rig
+from support.restoring import ADA, SYNC, US, text
 
 
 @pytest.fixture

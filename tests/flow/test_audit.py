@@ -5,10 +5,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.restore_rig import Rig, sql_rig
 
 from rollback.audit import first_bad
 from snapshot.triggers import INSERT_ONLY
+from support.restore_rig import Rig, sql_rig
 
 FORGED = (
     "INSERT INTO receipt SELECT 9, plan_id, applied_at, applied_by, planned, outcomes,"

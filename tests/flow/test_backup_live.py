@@ -5,8 +5,6 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from support.readings import OBJECT, SOURCE, HandClock, at, reading
-from support.store_rig import fresh_store, proven_rig
 
 from crmtrail.errors import Locked, Mistake, NoStore, VerifyFailed
 from crmtrail.ports import ignore
@@ -14,6 +12,8 @@ from snapshot.backup import back_up, restore
 from snapshot.database import DRIVER
 from snapshot.engine import open_file
 from snapshot.leaves import entry_at
+from support.readings import OBJECT, SOURCE, HandClock, at, reading
+from support.store_rig import fresh_store, proven_rig
 
 MANY = 3_000
 GARBAGE = b"not a database at all\n" * 1_000

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from support.readings import OBJECT, SOURCE, reading
 from support.store_rig import sql_rig
 

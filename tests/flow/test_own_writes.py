@@ -5,11 +5,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from support.restore_rig import Rig, contact, good, sql_rig
-from support.restoring import ADA, SYNC
 
 from crmtrail.model import NULL, Answer, Op, Verdict
 from rollback.planner import ByOperation, ByUndo
+from support.restore_rig import Rig, contact, good, sql_rig
+from support.restoring import ADA, SYNC
 
 
 @pytest.fixture(params=[True, False], ids=["history", "stamps"])

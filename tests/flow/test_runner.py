@@ -2,8 +2,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from support.memory_connector import MemoryConnector, Ticking
-from support.restoring import SYNC, schema
 
 from crmtrail.errors import CredentialsRefused, CursorLost, Unavailable
 from crmtrail.model import Field, Gap, Mode, Page
@@ -11,6 +9,8 @@ from crmtrail.ports import ignore
 from scheduler.runner import Runner
 from snapshot.memory import MemoryStore
 from snapshot.memory_leases import MemoryLeases
+from support.memory_connector import MemoryConnector, Ticking
+from support.restoring import SYNC, schema
 
 TTL = timedelta(minutes=1)
 SCHEMA = schema(Field("Phone"))

@@ -6,12 +6,12 @@ import signal
 from datetime import timedelta
 
 import pytest
-from support.readings import OBJECT, SOURCE, T0, HandClock, page, reading, ref
 
 from crmtrail.model import Mode
 from crmtrail.ports import ignore
 from scheduler.lease import SqlLeases, this_process
 from snapshot.engine import open_store
+from support.readings import OBJECT, SOURCE, T0, HandClock, page, reading, ref
 
 PAGES = 24
 EACH = 5

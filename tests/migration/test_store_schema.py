@@ -8,8 +8,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import SQLModel
-from support.readings import HandClock, reading
-from support.store_rig import sql_rig
 
 from crmtrail.errors import Mistake, NoStore
 from snapshot import tables
@@ -17,6 +15,8 @@ from snapshot.database import DRIVER, WAL_SAFE, connect, journal_mode, writing
 from snapshot.engine import HEAD, open_store
 from snapshot.migrating import known_revisions, newest_revision, upgrade
 from snapshot.triggers import INSERT_ONLY, create_all
+from support.readings import HandClock, reading
+from support.store_rig import sql_rig
 
 
 @pytest.fixture

@@ -12,9 +12,6 @@ from typing import Any, cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.memory_connector import Fault
-from support.restore_rig import Rig, memory_rig, outcomes
-from support.restoring import ADA, SYNC, text
 
 from crmtrail.config import RestoreConfig
 from crmtrail.model import (
@@ -31,6 +28,9 @@ from crmtrail.ports import Journal, Journalled, StepState
 from rollback.meaning import alike
 from rollback.planner import ByOperation, ByUndo
 from rollback.run import Ending
+from support.memory_connector import Fault
+from support.restore_rig import Rig, memory_rig, outcomes
+from support.restoring import ADA, SYNC, text
 
 BAD = (NULL, text("N/A"), text("mass"))
 FIELDS = ("Phone", "Title")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.readings import ADA, BOB, OBJECT, ROBOT, SOURCE, T0, at, event, reading, ref, removal
-from support.store_rig import RIGS, Watching
 
 from crmtrail.model import Op, Reading
 from crmtrail.ports import Query, ignore
 from snapshot.canonical import same
+from support.readings import ADA, BOB, OBJECT, ROBOT, SOURCE, T0, at, event, reading, ref, removal
+from support.store_rig import RIGS, Watching
 
 IDS = ("003A", "003B", "003C")
 FIELDS = ("Phone", "Fax", "Score", "Tier")

@@ -1,8 +1,6 @@
 """The part of the connector contract about writing and about a vendor in trouble."""
 
 import pytest
-from support.connector_reads import Connected, refused
-from support.connector_rig import Fault, Rig, drive
 
 from crmtrail.errors import (
     Ambiguous,
@@ -14,6 +12,8 @@ from crmtrail.errors import (
 )
 from crmtrail.model import NULL, Mode, Reading, Ref, Verdict, Write, token_of
 from crmtrail.ports import Connector
+from support.connector_reads import Connected, refused
+from support.connector_rig import Fault, Rig, drive
 
 
 class Writing(Connected):

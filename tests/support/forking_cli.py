@@ -47,7 +47,7 @@ class _Clock:
 
 def _import_hubspot() -> None:
     """Make a connector once: HubSpot's client imports most of itself on demand."""
-    auth = AuthConfig(token="none")
+    auth = AuthConfig.model_validate({"token": "none"})
     settings = SourceConfig(kind="hubspot", base_url="http://127.0.0.1:9", auth=auth)
     with closing(connect("hs", settings, auth, _Clock())):
         pass

@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
-from support.connector_rig import Someone, Values
-from support.sandbox_rig import SandboxRig, WallClock
-
 from connectors.hubspot import connect
 from crmtrail.model import Token, token_of
 from crmtrail.ports import Connector
 from crmtrail.sandbox.hubspot.wire import HubSpotWire
 from crmtrail.sandbox.server import Server
 from crmtrail.sandbox.world import World
+from support.connector_rig import Someone, Values
+from support.sandbox_rig import SandboxRig, WallClock
 
 _UNSURE = {"hs_object_id", "lastmodifieddate", "tax_number"}
 """Bookkeeping is no field; ``tax_number`` is sensitive, so the token cannot see it."""

@@ -113,9 +113,7 @@ class CommandLine:
     def __exit__(self, *_: object) -> None:
         self._nursery.communicate()
 
-    def run(
-        self, *arguments: str, killer: Killer | None = None, from_shell: bool = False
-    ) -> Ended:
+    def run(self, *arguments: str, killer: Killer | None = None, from_shell: bool = False) -> Ended:
         """Run the program to its end, or until it is killed.
 
         ``from_shell`` starts the installed program itself.

@@ -6,13 +6,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
-from support.kill_bench import KillBench
-from support.sandbox_rig import WallClock
-
 from crmtrail.model import Result
 from crmtrail.ports import Journalled, StepState
 from rollback.journal import SqlJournal
 from snapshot.engine import open_store
+from support.kill_bench import KillBench
+from support.sandbox_rig import WallClock
 
 RESTORERS = {"salesforce": "0055g000000000CAAQ", "hubspot": "3217790"}
 """Whom the sandbox names for the token ``restorer``: the app CRM Restorer."""
@@ -54,7 +53,8 @@ class Mishap:
         """Blank a field or two of 120 to 200 people, sync, and plan the restore."""
         bench.watched.server.world.clock.turn(_APART)
         object_ = bench.office.kind.desks[0].object
-        names = bench.rng.choice((_FIELDS[bench.watched.wire.crm], _FIELDS[bench.watched.wire.crm][:1]))
+        both = _FIELDS[bench.watched.wire.crm]
+        names = bench.rng.choice((both, both[:1]))
         whole = {
             id_: {name: values.get(name) for name in names}
             for id_, (values, deleted) in bench.auditor.truth(object_).items()
@@ -153,5 +153,3 @@ def _result(each: Journalled) -> Result:
     assert each.state == StepState.SETTLED, each
     assert each.outcome is not None
     return each.outcome.result
-
-

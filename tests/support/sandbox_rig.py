@@ -5,11 +5,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from support.connector_rig import Fault, Someone, Values
-
 from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.sandbox.client import Sandbox
 from crmtrail.sandbox.server import Server
+from support.connector_rig import Fault, Someone, Values
 
 
 class WallClock:

@@ -50,27 +50,41 @@ class WatchedServer(Server):
 
     def __init__(self, world: World, wires: list[Wire]) -> None:
         super().__init__(world, wires)
-        self._watch = threading.Lock()
+        self._watch = threading.Condition()
         self._cues: tuple[Cue, ...] = ()
+        self._busy = 0
         self.seen = 0
 
     @contextmanager
     def watching(self, *cues: Cue) -> Iterator[None]:
-        """Count the CRM requests from here on, and call the cues while inside."""
+        """Count the CRM requests from here on, and call the cues while inside.
+
+        On leaving, every request that came in has been dealt with.
+        """
         with self._watch:
             self._cues, self.seen = cues, 0
         try:
             yield
         finally:
             with self._watch:
+                self._watch.wait_for(lambda: not self._busy)
                 self._cues = ()
 
     def answer(self, request: Request) -> tuple[Reply | None, float]:
         if request.path.startswith("/_sandbox/"):
             return super().answer(request)
         with self._watch:
+            self._busy += 1
             self.seen += 1
             due = [cue for cue in self._cues if cue.strikes(request)]
+        try:
+            return self._answer(request, due)
+        finally:
+            with self._watch:
+                self._busy -= 1
+                self._watch.notify_all()
+
+    def _answer(self, request: Request, due: list[Cue]) -> tuple[Reply | None, float]:
         for cue in due:
             if cue.when != "carried out":
                 cue.action()

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from support.readings import at
 
 from crmtrail.model import Change, stamp, token_of
 from snapshot.awaited import LINGER, MODIFIED, READ, UNSETTLED, Sent, awaited
+from support.readings import at
 
 STEP = Sent("p1", 1, {"Phone": "null", "Fax": "null"}, at(100))
 TO_BLANK = Change("Phone", '"1"', "null")

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.moody_connector import NOON, MoodyConnector
 
 from connectors.budget import Budgeted
 from connectors.dryrun import DryRun
@@ -26,6 +25,7 @@ from crmtrail.errors import (
 from crmtrail.model import Mode, Page, Ref, Usage, Verdict, Write
 from crmtrail.ports import Connector
 from scheduler.budget import Budget, Burst
+from support.moody_connector import NOON, MoodyConnector
 
 WRITE = Write(Ref("sf", "Account", "1"), {"Name": "null"}, "k")
 RETRY = RetryConfig(attempts=4, longest_wait=timedelta(seconds=60))

@@ -5,12 +5,12 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.formulas import FORMULAS, HARMLESS, STARTERS
 
 from crmtrail.model import Field, FieldType, token_of
 from crmtrail.reports.cells import Number, cell_of, guarded
 from crmtrail.reports.kinds import Kind
 from crmtrail.reports.workbook import exactly
+from support.formulas import FORMULAS, HARMLESS, STARTERS
 
 AMOUNT = Field("amount", FieldType.NUMBER)
 FLAG = Field("flag", FieldType.BOOLEAN)

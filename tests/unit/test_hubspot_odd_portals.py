@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.odd_portal import OddPortal, iso, milliseconds
-from support.scripted_http import Scripted, ScriptedServer
 
 from connectors.hubspot import connect
 from connectors.hubspot.cursor import Cursor
@@ -16,6 +14,8 @@ from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.errors import CredentialsRefused, Unavailable
 from crmtrail.model import ActorKind, FieldType, Identity, Loss, Mode, Page
 from crmtrail.ports import Connector
+from support.odd_portal import OddPortal, iso, milliseconds
+from support.scripted_http import Scripted, ScriptedServer
 
 TEN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 MONTHS_AGO = datetime(2026, 1, 15, 8, tzinfo=UTC)

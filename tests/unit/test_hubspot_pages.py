@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support.scripted_http import Asked, Scripted, ScriptedServer
 
 from connectors.hubspot import connect
 from connectors.hubspot.cursor import Cursor
@@ -15,6 +14,7 @@ from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.errors import CursorLost, Unavailable
 from crmtrail.model import Mode, Page
 from crmtrail.ports import Connector
+from support.scripted_http import Asked, Scripted, ScriptedServer
 
 NOW = 1_795_514_400_000  # the scripted server's Date, 2026-11-24 10:00 UTC
 OLD = "2026-11-01T00:00:00.000Z"

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.scripted_http import Asked, Scripted, ScriptedServer
 
 from connectors.hubspot import connect
 from connectors.hubspot.client import Client
@@ -18,6 +17,7 @@ from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.errors import CredentialsRefused, Mistake
 from crmtrail.model import FieldType
 from crmtrail.ports import Connector
+from support.scripted_http import Asked, Scripted, ScriptedServer
 
 
 class Wall:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.scripted_http import Asked, Scripted, ScriptedServer
 
 from connectors.hubspot.client import Client, fits_a_list, listed
 from connectors.hubspot.pacing import Pacer
@@ -24,6 +23,7 @@ from crmtrail.errors import (
     Throttled,
     Unavailable,
 )
+from support.scripted_http import Asked, Scripted, ScriptedServer
 
 TOKEN = "pat-na1-00000000-secret"
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.search_index import SearchIndex, as_number, as_text
 
 from connectors.hubspot import windows
 from connectors.hubspot.windows import Flood, Go, Over, Scan, Search
+from support.search_index import SearchIndex, as_number, as_text
 
 OBJECT = "deals"
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.scripted_http import Asked, Scripted, ScriptedServer
 
 from connectors.hubspot.client import Client
 from connectors.hubspot.transport import Transport
 from connectors.hubspot.writing import Writing, spelled
 from crmtrail.errors import Ambiguous, Throttled
 from crmtrail.model import NULL, Answer, Field, Ref, Verdict, Write
+from support.scripted_http import Asked, Scripted, ScriptedServer
 
 FIELDS = {
     "phone": Field("phone"),

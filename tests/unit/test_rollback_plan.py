@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import pytest
-from support.restoring import ADA, SYNC, at, head, plan_of, ref, schema, step, text
 
 from crmtrail.model import (
     NULL,
@@ -21,6 +20,7 @@ from rollback.batches import Forecast, Limits, batches
 from rollback.digest import Digest, step_line, step_of
 from rollback.plan import Left, disputed, draft, left_sorts
 from rollback.select import Selected, Target
+from support.restoring import ADA, SYNC, at, head, plan_of, ref, schema, step, text
 
 PHONE = Target("Phone", NULL, text("555"), SYNC, at(3))
 

@@ -1,10 +1,10 @@
 """What may still be written, just before the write."""
 
 import pytest
-from support.restoring import ADA, at, reading, ref, step, text
 
 from crmtrail.model import NULL, Loss, Reading, Removal, Token
 from rollback.preflight import Check, decide
+from support.restoring import ADA, at, reading, ref, step, text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 
 import pytest
-from support.restoring import ADA, SYNC, at, change_set, ref, step, text
 
 from crmtrail.detection.emptiness import is_blank
 from crmtrail.model import (
@@ -20,6 +19,7 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Difference, Journalled, StepState
 from rollback.select import Selected, as_of, of_differences, of_incident, of_operation, of_undo
+from support.restoring import ADA, SYNC, at, change_set, ref, step, text
 
 
 def blank(token: Token | None, field: Field | None) -> bool:

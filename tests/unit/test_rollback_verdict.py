@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
-from support.restoring import ADA, SYNC, US, at, reading, ref, step, text
 
 from crmtrail.model import (
     NULL,
@@ -34,6 +34,7 @@ from rollback.verdict import (
     outcome,
     refused,
 )
+from support.restoring import ADA, SYNC, US, at, reading, ref, step, text
 
 GOOD = text("555")
 BEFORE = reading({"Phone": NULL, "Title": NULL}, minutes=10)
@@ -273,3 +274,18 @@ def test_a_settled_step_is_looked_at_again(
     ended = Outcome("1", was, "", {"Phone": was})
     journalled = Journalled(step(), StepState.SETTLED, {}, ended)
     assert looked_at(journalled, found).result is result
+
+
+@pytest.mark.parametrize(
+    ("seconds", "editor", "again"),
+    [(0, SYNC, True), (0, ADA, False), (0, US, False), (0.9, ADA, False), (1, ADA, True)],
+    ids=["same editor", "colleague", "us", "second still running", "second over"],
+)
+def test_a_stamp_of_the_running_second_proves_nothing_by_itself(
+    seconds: float, editor: Actor, *, again: bool
+) -> None:
+    early = replace(BEFORE, read_at=BEFORE.modified_at + timedelta(seconds=seconds))
+    made = Sent(step(), ("Phone",), image(early, ("Phone",)), Answer("k", Verdict.UNKNOWN))
+    end = phone(made, reading({"Phone": NULL}, minutes=10, actor=editor))
+    assert end.asks_again is again
+    assert end.result is (Result.FAILED if again else Result.CONFLICT)

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 from pydantic import SecretStr
-from support.scripted_http import Scripted, ScriptedServer
 
 from connectors.salesforce import connect
 from connectors.salesforce.client import Client
@@ -26,6 +25,7 @@ from crmtrail.errors import (
     Unavailable,
 )
 from crmtrail.model import Usage
+from support.scripted_http import Scripted, ScriptedServer
 
 TOKEN = "00Dxx0000001gPL!AR8AQSecret"
 HTML = b"<html><body>Try again later.</body></html>"

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from support.odd_org import ADA, MINUTE, NAMES, OddOrg, told
-from support.scripted_http import Scripted, ScriptedServer
 
 from connectors.salesforce import connect
 from connectors.salesforce import cursor as position
@@ -17,6 +15,8 @@ from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.errors import CredentialsRefused, Unavailable
 from crmtrail.model import ActorKind, Identity, Loss, Mode, Page, Reading, Ref, Verdict, Write
 from crmtrail.ports import Connector
+from support.odd_org import ADA, MINUTE, NAMES, OddOrg, told
+from support.scripted_http import Scripted, ScriptedServer
 
 TEN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 MONTHS_AGO = datetime(2026, 1, 15, 8, tzinfo=UTC)

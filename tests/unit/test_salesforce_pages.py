@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from pydantic import SecretStr
-from support.scripted_http import Asked, Scripted, ScriptedServer
 
 from connectors.salesforce import connect
 from connectors.salesforce import cursor as position
@@ -35,6 +34,7 @@ from crmtrail.model import (
     Write,
 )
 from crmtrail.ports import Connector
+from support.scripted_http import Asked, Scripted, ScriptedServer
 
 TEN = datetime(2026, 11, 24, 10, tzinfo=UTC)  # the Date of every scripted answer
 ADA = "005000000000001AAA"

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from support.readings import ADA, BOB, ROBOT, at, event, reading, ref, removal
 
 from crmtrail.model import Change, Loss, Op
 from snapshot.awaited import Sent
 from snapshot.canonical import tokens_of
 from snapshot.diff import COMPUTED, STAMP_ONLY, UNNAMED, Past, unfold
+from support.readings import ADA, BOB, ROBOT, at, event, reading, ref, removal
 
 FIRST = reading("003A", {"Phone": "1", "Fax": "1"})
 
