@@ -1,101 +1,61 @@
-"""First load and incremental sync against the sandbox CRM, beside a floor that stores nothing.
+"""Measure the first load of a CRM and an incremental sync, against the sandbox CRM.
 
-    python benchmarks/sync.py [--size medium|large] [--rounds N]
+    python benchmarks/sync.py [--size small|medium|large] [--markdown]
 
-The sandbox runs in a process of its own; so does every measurement. The floor reads the same pages
-over HTTP with the same connector and throws them away; what the store and detection add is the
-ratio to it. Only ratios within one run are firm: the machine's other work moves the seconds.
+See README.md beside this file for what the figures mean.
 """
 
 import argparse
 import json
 import os
-import resource
+import platform
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from math import ceil
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from crmtrail.app import App, Target
-from crmtrail.config import parse
-from crmtrail.model import Mode
+from measuring import CRMS, MIB, Crm, Place
+
+from crmtrail.clock import SystemClock
 from crmtrail.sandbox.client import Sandbox
+from snapshot.engine import open_store
 
-CRMTRAIL = [sys.executable, "-c", "from crmtrail.cli.main import main; main()"]
-SAMPLES = (0.1, 0.5, 1.0)
-"""At which share of a load the resident memory is looked at."""
+Figures: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[tuple[str, ...]]
 
-CHANGED = 0.01
-BATCH = 500
+_CRMTRAIL: Final = [sys.executable, "-c", "from crmtrail.cli.main import main; main()"]
+_ONE_IN: Final = 100
+"""Of so many records, one is changed for the incremental sync."""
 
-
-@dataclass(frozen=True)
-class Crm:
-    """One CRM of the sandbox: what is read, and how many records one request can bring."""
-
-    name: str
-    source: str
-    objects: tuple[str, ...]
-    page: int
-    changes: tuple[int, ...]
-    """Records for each request of an incremental sync: one entry a kind of request."""
-
-    fields: Mapping[str, str]
-    """The objects that are changed later, and the field."""
-
-    key: str
-
-
-CRMS = (
-    Crm(
-        "salesforce",
-        "sf",
-        ("Account", "Contact", "Lead", "Opportunity", "OpportunityLineItem", "Quote"),
-        2000,
-        (2000,),
-        {"Contact": "Phone", "Account": "Phone"},
-        "Id",
-    ),
-    Crm(
-        "hubspot",
-        "hs",
-        ("contacts", "companies", "deals", "line_items", "products", "quotes"),
-        100,
-        (200, 50),
-        {"contacts": "phone", "companies": "phone"},
-        "id",
-    ),
-)
+_BATCH: Final = 200
+_NAMES: Final = {"salesforce": "Salesforce", "hubspot": "HubSpot"}
+_APPS: Final = {"salesforce": "Marketing Sync", "hubspot": "Ledgerline Sync"}
 
 
 def main() -> None:
-    """Measure everything and print the tables."""
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Measure both CRMs and print the tables."""
+    options = argparse.ArgumentParser(description="Measure first load and incremental sync.")
     options.add_argument("--size", choices=["small", "medium", "large"], default="large")
-    options.add_argument("--rounds", type=int, default=1)
-    options.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    options.add_argument("--markdown", action="store_true", help="print the whole of RESULTS.md")
     given = options.parse_args()
-    if given.child:
-        print(json.dumps(measured(*given.child)))
-        return
     with sandbox(given.size) as url, TemporaryDirectory(prefix="crmtrail-bench-") as folder:
-        people = {crm.name: Sandbox(url).people(crm.name)["tokens"] for crm in CRMS}
-        (Path(folder) / "tokens.json").write_text(json.dumps(people))
-        for crm in CRMS:
-            report(crm, url, Path(folder), given.rounds)
+        found = {name: measured(crm, url, Path(folder)) for name, crm in CRMS.items()}
+    if given.markdown:
+        print(f"# Results\n\n{_circumstances(given.size)}\n")
+    for title, row in _TABLES.items():
+        _show(title, [(label, *(tell(found[name]) for name in CRMS)) for label, tell in row])
 
 
 @contextmanager
 def sandbox(size: str) -> Iterator[str]:
-    """Run a seeded sandbox in a process of its own."""
-    command = [*CRMTRAIL, "--json", "sandbox", "--port", "0", "--size", size]
+    """Run a seeded sandbox in a process of its own; yield its address."""
+    command = [*_CRMTRAIL, "--json", "sandbox", "--port", "0", "--size", size]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             told = server.stdout.readline() if server.stdout else ""
@@ -104,165 +64,166 @@ def sandbox(size: str) -> Iterator[str]:
             server.terminate()
 
 
-def report(crm: Crm, url: str, folder: Path, rounds: int) -> None:
-    """Measure one CRM: floor and first load alternated, then an incremental sync."""
-    floors, loads = [], []
-    for number in range(rounds):
-        floors.append(child(crm, "floor", url, folder / f"{crm.name}-floor.db"))
-        loads.append(child(crm, "load", url, folder / f"{crm.name}-{number}.db"))
-    store = folder / f"{crm.name}-{rounds - 1}.db"
-    before = size_of(store)
-    changed = change(crm, url)
-    later = child(crm, "load", url, store)
-    records = loads[-1]["records"]
-    least = sum(ceil(n / crm.page) for n in loads[-1]["objects"].values())
-    least_later = sum(
-        ceil(n / each) for n in later["objects"].values() if n for each in crm.changes
-    )
-    print(f"\n{crm.name}: {records:,} records, {changed:,} of them changed later")
-    table(
-        ("", "records/s", "CPU s", "API calls", "least", "RSS at 10, 50, 100 % (MB)"),
-        [
-            ("floor: read, store nothing", *speeds(floors, least)),
-            ("first load", *speeds(loads, least)),
-            ("incremental", *speeds([later], least_later)),
-        ],
-    )
-    wall = median(each["seconds"] for each in loads) / median(each["seconds"] for each in floors)
-    cpu = median(each["cpu"] for each in loads) / median(each["cpu"] for each in floors)
-    print(f"first load / floor: {wall:.2f} in time, {cpu:.2f} in CPU")
-    print(f"store: {before / records:,.0f} B a record, "
-          f"{(size_of(store) - before) / changed:,.0f} B a changed version")  # fmt: skip
-
-
-def speeds(runs: Sequence[Mapping[str, Any]], least: int) -> tuple[str, ...]:
-    """Return the cells of a row; medians over the rounds."""
-    last = runs[-1]
-    return (
-        f"{median(run['records'] / run['seconds'] for run in runs):,.0f}",
-        f"{median(run['cpu'] for run in runs):.1f}",
-        f"{last['calls']:,}",
-        f"{least:,}",
-        ", ".join(f"{rss:,.0f}" for rss in last["rss"]),
-    )
-
-
-def child(crm: Crm, what: str, url: str, store: Path) -> dict[str, Any]:
-    """Measure in a fresh process, so that memory and CPU are its own."""
-    print(f"{crm.name}: {what} ...", file=sys.stderr)
-    command = [sys.executable, __file__, "--child", crm.name, what, url, str(store)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    measured: dict[str, Any] = json.loads(done.stdout)
-    return measured
-
-
-def measured(name: str, what: str, url: str, store: str) -> dict[str, Any]:
-    """Do one run in this process and return its figures."""
-    crm = next(each for each in CRMS if each.name == name)
-    tokens = json.loads((Path(store).parent / "tokens.json").read_text())[name]
-    config = parse(
-        f"store: {{url: 'sqlite:///{store}'}}\n"
-        f"sources: {{{crm.source}: {{kind: {name}, base_url: '{url}',"
-        f" auth: {{method: token, token: '{tokens['observer']}'}}, "
-        f"objects: [{', '.join(crm.objects)}]}}}}\n",
-        {},
-    )
-    seen: list[tuple[int, float]] = []
-    with App(config) as app:
-        connector = app.connector(crm.source)
-        before, began, cpu = connector.calls, time.monotonic(), cpu_seconds()
-        objects = {
-            object_: floor(app, crm, object_, seen)
-            if what == "floor"
-            else load(app, Target(crm.source, object_), seen)
-            for object_ in crm.objects
-        }
-        records = sum(objects.values())
-        return {
-            "records": records,
-            "objects": objects,
-            "seconds": time.monotonic() - began,
-            "cpu": cpu_seconds() - cpu,
-            "calls": connector.calls - before,
-            "rss": [at(seen, share * records) for share in SAMPLES],
-        }
-
-
-def load(app: App, target: Target, seen: list[tuple[int, float]]) -> int:
-    """Sync one object for good, and return how many records it read."""
-    before = seen[-1][0] if seen else 0
-    run = app.sync(
-        target,
-        Mode.INCREMENTAL,
-        progress=lambda run: seen.append((before + run.kept.read, resident())),
-    )
-    if run.failure is not None:
-        sys.exit(run.failure.message)
-    return run.kept.read
-
-
-def floor(app: App, crm: Crm, object_: str, seen: list[tuple[int, float]]) -> int:
-    """Read what a first load reads, and keep nothing of it."""
-    before = seen[-1][0] if seen else 0
-    connector = app.connector(crm.source)
-    connector.schema(object_)
-    cursor = connector.start(object_, None, Mode.INCREMENTAL)
-    records = 0
-    while True:
-        page = connector.page(object_, cursor)
-        records += len(page.readings)
-        seen.append((before + records, resident()))
-        if page.done:
-            return records
-        cursor = page.cursor
-
-
-def change(crm: Crm, url: str) -> int:
-    """Let an app change one record in a hundred, spread over all of them."""
+def measured(crm: Crm, url: str, folder: Path) -> dict[str, Figures]:
+    """Take every measurement of one CRM, one after the other."""
     control = Sandbox(url)
-    user = {"kind": "user", "id": control.people(crm.name)["users"][0]["id"]}
+    tokens = control.people(crm.name)["tokens"]
+    place = Place(crm.name, url, tokens, str(folder / f"{crm.name}.db"))
+    found: dict[str, Figures] = {}
+    found["compare"] = child("compare", replace(place, store=str(folder / f"{crm.name}-0.db")))
+    found["first"] = child("load", place)
+    changed = change(crm, control, place)
+    found["later"] = child("load", place)
+    if found["later"]["updated"] != changed:
+        sys.exit(f"{changed} records were changed, {found['later']['updated']} were noticed")
+    found["quiet"] = child("load", place)
+    found["check"] = child("check", place)
+    return found
+
+
+def child(what: str, place: Place) -> dict[str, Any]:
+    """Take one measurement in a fresh process."""
+    script = Path(__file__).with_name("child.py")
+    command = [sys.executable, str(script), what, json.dumps(asdict(place))]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    figures: dict[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def change(crm: Crm, control: Sandbox, place: Place) -> int:
+    """Let an app change one record in a hundred, of every object; return how many."""
     changed = 0
-    for object_, field in crm.fields.items():
-        ids = [str(each[crm.key]) for each in control.truth(crm.name, object_)]
-        hit = ids[:: round(1 / CHANGED)]
-        for start in range(0, len(hit), BATCH):
+    with (
+        closing(open_store(f"sqlite:///{place.store}", SystemClock())) as store,
+        store.engine.connect() as connection,
+    ):
+        rows = connection.exec_driver_sql(
+            "SELECT o.name, r.ext_id FROM record AS r JOIN object AS o USING (object_id)"
+            " WHERE NOT r.deleted AND r.record_id % ? = 0",
+            (_ONE_IN,),
+        ).all()
+    for object_, name in crm.fields.items():
+        ids = [id_ for of, id_ in rows if of == object_]
+        for start in range(0, len(ids), _BATCH):
             records = [
-                {"id": id_, "fields": {field: f"+44 20 7946 {start + n:04}"}}
-                for n, id_ in enumerate(hit[start : start + BATCH])
+                {"id": id_, "fields": {name: f"Changed {start + no}"}}
+                for no, id_ in enumerate(ids[start : start + _BATCH])
             ]
-            control.act(crm.name, **{"as": user}, do="update", object=object_, records=records)
-        changed += len(hit)
+            by = {"kind": "app", "name": _APPS[crm.name]}
+            control.act(crm.name, **{"as": by}, do="update", object=object_, records=records)
+        changed += len(ids)
     return changed
 
 
-def at(seen: Sequence[tuple[int, float]], records: float) -> float:
-    """Return the resident memory when so many records had been read."""
-    return next((rss for read, rss in seen if read >= records), seen[-1][1])
+def _speed(figures: Figures) -> str:
+    return f"{figures['read'] / figures['seconds']:,.0f}"
 
 
-def resident() -> float:
-    """Return this process's resident memory in MB (Linux)."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def _calls(figures: Figures) -> str:
+    fixed = figures["calls"] - figures["least"]
+    return f"{figures['calls']:,} = {figures['least']:,} + {fixed:,}"
 
 
-def cpu_seconds() -> float:
-    """Return the CPU seconds this process has used."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
+def _cpu_each(figures: Figures) -> str:
+    return f"{figures['cpu'] / figures['read'] * 1e6:,.0f} µs"
 
 
-def size_of(store: Path) -> int:
-    """Return the bytes of a store with its write-ahead log."""
-    return sum(part.stat().st_size for part in store.parent.glob(store.name + "*"))
+def _mib(size: float) -> str:
+    return f"{size / MIB:,.0f}"
 
 
-def table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a Markdown table."""
-    print("| " + " | ".join(names) + " |")
-    print("|" + "---|" * len(names))
-    for row in rows:
-        print("| " + " | ".join(row) + " |")
+def _residents(figures: Figures) -> str:
+    return ", ".join(map(_mib, (figures["idle"], *figures["resident"])))
+
+
+def _version_bytes(found: Mapping[str, Figures]) -> str:
+    grown = found["later"]["bytes"] - found["first"]["bytes"]
+    return f"{grown / found['later']['updated']:,.0f}"
+
+
+def _pace(way: str, found: Figures, part: int) -> str:
+    """Return milliseconds for 1,000 records, median of the turns."""
+    records = found["records"] / found["blocks"]
+    return f"{median(turn[part] for turn in found[way]) / records * 1e6:,.0f} ms"
+
+
+def _ratio(way: str, found: Figures, part: int) -> str:
+    """Return how much longer a sync takes than another way; median of the turns."""
+    turns = zip(found["kept"], found[way], strict=True)
+    return f"{median(kept[part] / other[part] for kept, other in turns):.2f}"
+
+
+_TABLES: Final = {
+    "First load": (
+        ("records", lambda found: f"{found['first']['read']:,}"),
+        ("seconds", lambda found: f"{found['first']['seconds']:,.1f}"),
+        ("records/s, end to end", lambda found: _speed(found["first"])),
+        ("CPU seconds of our process", lambda found: f"{found['first']['cpu']:,.1f}"),
+        ("CPU a record", lambda found: _cpu_each(found["first"])),
+        ("API calls = least pages + others", lambda found: _calls(found["first"])),
+        ("resident MiB before, at 10, 50, 100 %", lambda found: _residents(found["first"])),
+        ("peak resident MiB", lambda found: _mib(found["first"]["peak"])),
+        ("bytes of the database a record",
+         lambda found: f"{found['first']['bytes'] / found['first']['read']:,.0f}"),
+    ),
+    "Incremental sync of 1 %": (
+        (
+            "records changed; read",
+            lambda found: f"{found['later']['updated']:,}; {found['later']['read']:,}",
+        ),
+        ("seconds", lambda found: f"{found['later']['seconds']:,.2f}"),
+        ("CPU seconds of our process", lambda found: f"{found['later']['cpu']:,.2f}"),
+        ("API calls = least + others", lambda found: _calls(found["later"])),
+        ("peak resident MiB", lambda found: _mib(found["later"]["peak"])),
+        ("bytes of the database a version", _version_bytes),
+    ),
+    "A poll when nothing changed": (
+        ("seconds", lambda found: f"{found['quiet']['seconds']:,.2f}"),
+        ("API calls", lambda found: f"{found['quiet']['calls']:,}"),
+    ),
+    "verify": (
+        ("entries/s",
+         lambda found: f"{found['check']['entries'] / found['check']['seconds']:,.0f}"),
+    ),
+    "Side by side, for 1,000 records: time, and CPU of our process": (
+        ("fetched and decoded with the vendor's client",
+         lambda found: f"{_pace('fetched', found['compare'], 0)}, "
+                       f"{_pace('fetched', found['compare'], 1)}"),
+        ("read with our connector",
+         lambda found: f"{_pace('read', found['compare'], 0)}, "
+                       f"{_pace('read', found['compare'], 1)}"),
+        ("synced: stored, sealed, looked at",
+         lambda found: f"{_pace('kept', found['compare'], 0)}, "
+                       f"{_pace('kept', found['compare'], 1)}"),
+        ("synced / fetched",
+         lambda found: f"{_ratio('fetched', found['compare'], 0)}, "
+                       f"{_ratio('fetched', found['compare'], 1)}"),
+        ("synced / read",
+         lambda found: f"{_ratio('read', found['compare'], 0)}, "
+                       f"{_ratio('read', found['compare'], 1)}"),
+    ),
+}  # fmt: skip
+
+
+def _circumstances(size: str) -> str:
+    system = f"{platform.system()} {platform.machine()}"
+    return (
+        f"Printed by `python benchmarks/sync.py --size {size} --markdown` on"
+        f" {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {system},"
+        f" {os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over the last 15 minutes."
+    )
+
+
+def _show(title: str, rows: Rows) -> None:
+    """Print a Markdown table that can be read as it is."""
+    header = ("", *(_NAMES[name] for name in CRMS))
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    print(f"## {title}\n")
+    rule = ("-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:]))
+    for first, *others in (header, rule, *rows):
+        cells = [each.rjust(width) for each, width in zip(others, widths[1:], strict=True)]
+        print(f"| {' | '.join((first.ljust(widths[0]), *cells))} |")
+    print()
 
 
 if __name__ == "__main__":

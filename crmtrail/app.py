@@ -6,50 +6,43 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Final, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
 
-import structlog
-
-from connectors.budget import Budgeted
-from connectors.retrying import Retrying
 from crmtrail.clock import SystemClock
-from crmtrail.config import Config, SourceConfig
-from crmtrail.detection.emptiness import is_blank
+from crmtrail.config import AuthConfig, Config, SourceConfig
 from crmtrail.detection.notice import noticing
-from crmtrail.errors import LeaseLost, Locked, Mistake, PlanUnfit, RetryLater
-from crmtrail.ledger import AnchoringAtRest, Ledger
+from crmtrail.errors import Mistake
 from crmtrail.model import (
     Checkpoint,
-    Field,
     IncidentState,
     Mode,
     OnConflict,
     Plan,
-    Result,
-    Schema,
-    Token,
-    Usage,
 )
-from crmtrail.ports import Clock, Connector, Standing, Verification
+from crmtrail.ports import Clock, Connector, Standing, Told, Verification
 from rollback import audit
-from rollback.apply import Applied, Applier
-from rollback.batches import Limits
 from rollback.journal import SqlJournal
-from rollback.planner import Planner, Selection
-from rollback.run import Hooks
-from rollback.run import Progress as ApplyProgress
-from scheduler.budget import Budget, Burst
-from scheduler.dispatch import Job
-from scheduler.jobs import Cadence, Service
 from scheduler.lease import SqlLeases, this_process
 from scheduler.runner import Progress, Run, Runner
 from snapshot.database import sqlite_path
 from snapshot.engine import open_store
 from snapshot.store import SqlStore
 
-_BURSTS: Final[Mapping[str, Sequence[Burst]]] = {
-    # Fact sheet of HubSpot, section 6: 190 calls in ten seconds for an app, less a fifth.
-    "hubspot": (Burst(calls=150, seconds=10),),
+if TYPE_CHECKING:
+    # Dear to import, and most commands only read the store: imported where they are used.
+    from crmtrail.ledger import Ledger
+    from crmtrail.restoring import Restoring
+    from rollback.apply import Applied
+    from rollback.planner import Selection
+    from rollback.run import Progress as ApplyProgress
+    from scheduler.budget import Budget
+    from scheduler.dispatch import Job
+
+_BURSTS: Final[Mapping[str, Sequence[tuple[int, float]]]] = {
+    # Calls within seconds. Fact sheet of HubSpot, section 6: 190 calls in ten seconds for an app,
+    # less a fifth.
+    "hubspot": ((150, 10),),
     "salesforce": (),
 }
 
@@ -64,10 +57,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where everything stands. ``budget`` is the vendors' word, as far as it was asked for."""
+    """Where everything stands. ``budget`` is each vendor's last word that a run heard."""
 
     sources: Mapping[str, Sequence[Standing]]
-    budget: Mapping[str, Usage]
+    budget: Mapping[str, Told | None]
     ledger: Checkpoint
     open_incidents: int
 
@@ -82,9 +75,7 @@ class App:
         self.config = config
         self.clock: Clock = clock or SystemClock()
         self._notice = noticing(config.rules)
-        self._budget = Budget(
-            {name: _BURSTS[source.kind] for name, source in config.sources.items()}
-        )
+        self._budget: Budget | None = None
         self._lock = threading.Lock()
         self._stores: dict[int, SqlStore] = {}
         self._connectors: dict[tuple[int, str, bool], Connector] = {}
@@ -116,7 +107,12 @@ class App:
         Raises:
             Mistake: store.url is none of ours.
         """
-        return sqlite_path(self.config.store.url).exists()
+        return self.store_path.exists()
+
+    @property
+    def store_path(self) -> Path:
+        """The file of the store, whether it is there or not."""
+        return sqlite_path(self.config.store.url)
 
     @property
     def store(self) -> SqlStore:
@@ -139,8 +135,10 @@ class App:
         return told if bad is None else replace(told, ok=False, first_bad=bad)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """Checkpoints, proofs and anchors."""
+        from crmtrail.ledger import Ledger
+
         return Ledger(self.config, self.store, self.clock)
 
     def _open(self, *, create: bool) -> SqlStore:
@@ -157,7 +155,7 @@ class App:
         With ``restoring`` it carries the identity that may write.
 
         Raises:
-            Mistake: there is no such source.
+            Mistake: there is no such source, or the variable with its token is not set.
         """
         settings = self._settings(source)
         key = (threading.get_ident(), source, restoring)
@@ -173,11 +171,28 @@ class App:
         return self.config.sources[source]
 
     def _connect(self, source: str, settings: SourceConfig, *, restoring: bool) -> Connector:
+        from connectors.budget import Budgeted
+        from connectors.retrying import Retrying
+
         (entry,) = entry_points(group="crmtrail.connectors", name=settings.kind)
-        auth = settings.restore_auth if restoring and settings.restore_auth else settings.auth
+        auth = _auth(source, settings, restoring=restoring)
         connector: Connector = entry.load()(source, settings, auth, self.clock)
-        budgeted = Budgeted(connector, self._budget.take, self.config.budget, restoring=restoring)
+        take = self._bursts().take
+        budgeted = Budgeted(connector, take, self.config.budget, restoring=restoring)
         return Retrying(budgeted, self.config.retry)
+
+    def _bursts(self) -> "Budget":
+        """Return the one budget of this process; the lock is held."""
+        from scheduler.budget import Budget, Burst
+
+        if self._budget is None:
+            self._budget = Budget(
+                {
+                    name: [Burst(calls, seconds) for calls, seconds in _BURSTS[source.kind]]
+                    for name, source in self.config.sources.items()
+                }
+            )
+        return self._budget
 
     # --- syncing -----------------------------------------------------------------------------
 
@@ -237,8 +252,21 @@ class App:
         connector = self.connector(target.source)
         return runner.run(connector, target.object, mode, stopping=stopping, progress=progress)
 
-    def serve(self, stopping: threading.Event) -> None:
-        """Poll every object at its cadence until ``stopping`` is set."""
+    def serve(
+        self, stopping: threading.Event, finished: Callable[[Run], None] = lambda _: None
+    ) -> None:
+        """Poll every object at its cadence until ``stopping`` is set.
+
+        ``finished`` is given every run at its end, in the thread that ran it.
+
+        Raises:
+            Mistake: the config has no sources, or the variable with a token is not set.
+        """
+        from crmtrail.ledger import AnchoringAtRest
+        from scheduler.jobs import Cadence, Service
+
+        for name, settings in self.config.sources.items():
+            _auth(name, settings, restoring=False)
         self._open(create=True)
         default = self.config.scheduler.every
         cadences = [
@@ -246,14 +274,23 @@ class App:
             for one in self.targets(())
         ]
         with AnchoringAtRest(lambda: self.ledger) as resting:
-            work = partial(self._work, stopping=stopping, synced=resting.touch)
+
+            def synced(run: Run) -> None:
+                resting.touch()
+                finished(run)
+
+            work = partial(self._work, stopping=stopping, synced=synced)
             Service(cadences, work, self.config.scheduler, self.clock, stopping).run()
 
-    def _work(self, job: Job, *, stopping: threading.Event, synced: Callable[[], None]) -> None:
+    def _work(
+        self, job: "Job", *, stopping: threading.Event, synced: Callable[[Run], None]
+    ) -> None:
+        import structlog
+
         log = structlog.get_logger().bind(source=job.source, object=job.object)
         target = Target(job.source, job.object)
         run = self.sync(target, Mode.INCREMENTAL, stopping=stopping.is_set)
-        synced()
+        synced(run)
         told = log.bind(
             state=run.state,
             read=run.kept.read,
@@ -274,58 +311,37 @@ class App:
             by_source.setdefault(standing.source, []).append(standing)
         return Status(
             by_source,
-            {name: self.connector(name).usage() for name in self.config.sources},
+            {name: store.usage(name) for name in self.config.sources},
             store.checkpoint(self.clock.now()),
             len(store.incidents((IncidentState.NEW, IncidentState.ONGOING))),
         )
 
     # --- restoring ---------------------------------------------------------------------------
 
-    def plan(self, selection: Selection, on_conflict: OnConflict) -> Plan:
-        """Make and file a plan; see `rollback.planner.Planner.make` for what it raises."""
-        planner = Planner(
+    @property
+    def restoring(self) -> "Restoring":
+        """Plans and applies."""
+        from crmtrail.restoring import Restoring
+
+        return Restoring(
+            config=self.config,
+            clock=self.clock,
+            user=self.user,
             store=self.store,
             journal=self.journal,
-            clock=self.clock,
-            restore=self.config.restore,
-            blank=self._blank,
-            limits=self._limits,
-            schema=self._writable,
+            leases=SqlLeases(self.store.engine, self.clock),
+            notice=self._notice,
+            reading=self.connector,
+            writing=partial(self.connector, restoring=True),
         )
-        return planner.make(selection, author=self.user, on_conflict=on_conflict)
 
-    def _blank(self, token: Token | None, field: Field | None) -> bool:
-        return is_blank(token, field, self.config.rules.blanking.sentinels)
-
-    def _limits(self, source: str) -> Limits:
-        connector = self.connector(source, restoring=True)
-        return Limits(connector.read_batch, connector.write_batch)
-
-    def _writable(self, source: str, object_: str) -> Schema | None:
-        """Return the fields as the identity that writes sees them; costs one request.
-
-        Where the CRM is out of reach, the plan rests on what the last sync learnt; the vendor
-        then says at the latest on the write what it refuses.
-        """
-        try:
-            return self.connector(source, restoring=True).schema(object_)
-        except RetryLater:
-            return self.store.schema(source, object_)
+    def plan(self, selection: "Selection", on_conflict: OnConflict) -> Plan:
+        """Make and file a plan; see `rollback.planner.Planner.make` for what it raises."""
+        return self.restoring.plan(selection, on_conflict)
 
     def approve(self, plan_id: str) -> None:
-        """Approve a plan in the user's name.
-
-        Raises:
-            Unfound: there is no such plan.
-            PlanUnfit: the user made it: nobody approves their own plan.
-        """
-        plan = self.journal.plan(plan_id)
-        if plan.author.casefold() == self.user.casefold():
-            raise PlanUnfit(
-                f"{self.user} made plan {plan_id}, and nobody approves their own plan",
-                hint="somebody else runs `crmtrail approve`; CRMTRAIL_USER says who",
-            )
-        self.journal.approve(plan_id, self.user, self.clock.now())
+        """Approve a plan in the user's name; see `crmtrail.restoring.Restoring.approve`."""
+        self.restoring.approve(plan_id)
 
     def apply(
         self,
@@ -333,68 +349,46 @@ class App:
         *,
         canary: int | None = None,
         stopping: Callable[[], bool] = lambda: False,
-        progress: Callable[[ApplyProgress], None] = lambda _: None,
-    ) -> Applied:
+        progress: "Callable[[ApplyProgress], None]" = lambda _: None,
+    ) -> "Applied":
         """Apply a plan, or go on with it; see `rollback.apply.Applier.apply` for what it raises.
 
         One restore runs at a time for each source. An incident whose plan ended without anything
-        left over is resolved.
+        left over is resolved; an undo opens it again.
 
         Raises:
             Locked: another restore of this source is running.
         """
-        plan = self.journal.plan(plan_id)
-        restore = self.config.restore
-        if canary is not None:
-            restore = restore.model_copy(update={"canary": canary})
-        leases = SqlLeases(self.store.engine, self.clock)
-        ttl = self.config.scheduler.lease
-        lease = leases.acquire(plan.source, "(restore)", this_process(), ttl)
-        if lease is None:
-            raise Locked(f"another restore of {plan.source} is running", hint="wait for its end")
+        from rollback.run import Hooks
 
-        def beat() -> None:
-            nonlocal lease
-            lease = None if lease is None else leases.renew(lease, ttl)
-            if lease is None:
-                raise LeaseLost(f"another process took over the restore of {plan.source}")
+        hooks = Hooks(progress=progress, stopping=stopping)
+        return self.restoring.apply(plan_id, canary=canary, hooks=hooks)
 
-        applier = Applier(
-            store=self.store,
-            journal=self.journal,
-            connector=self.connector(plan.source, restoring=True),
-            clock=self.clock,
-            restore=restore,
-            notice=self._notice,
-            account=self._account(plan.source),
-        )
-        try:
-            applied = applier.apply(
-                plan_id,
-                by=self.user,
-                hooks=Hooks(progress=progress, stopping=stopping, heartbeat=beat),
-            )
-        finally:
-            if lease is not None:
-                leases.release(lease)
-        self._resolve(applied)
-        return applied
+    def resolve(self, incident: str, why: str) -> None:
+        """Close an incident by hand; who and why is sealed.
 
-    def _account(self, source: str) -> str | None:
-        """Return the account that the reading identity opens, where another one writes.
-
-        Both must be of the same org or portal, or a restore would write into a stranger's.
+        Raises:
+            Unfound: there is none of this id.
+            Mistake: it is resolved already.
         """
-        if self._settings(source).restore_auth is None:
-            return None
-        return self.connector(source).identity().account or None
+        if self.store.incident(incident).state is IncidentState.RESOLVED:
+            raise Mistake(f"incident {incident} is resolved already")
+        now = self.clock.now()
+        self.store.mark(incident, IncidentState.RESOLVED, now, by=self.user, why=why)
 
-    def _resolve(self, applied: Applied) -> None:
-        """Close the incident that a plan was made from, if nothing of it is left."""
-        incident = applied.plan.selection.get("incident")
-        if incident is None or applied.receipt is None:
-            return
-        outcomes = applied.receipt.outcomes
-        open_ends = (Result.CONFLICT, Result.REFUSED, Result.FAILED)
-        if not any(outcomes.get(result, 0) for result in open_ends):
-            self.store.mark(str(incident), IncidentState.RESOLVED, self.clock.now())
+
+def _auth(source: str, settings: SourceConfig, *, restoring: bool) -> AuthConfig:
+    """Return how to log in.
+
+    Raises:
+        Mistake: an environment variable that its token is taken from is not set.
+    """
+    key, auth = "auth", settings.auth
+    if restoring and settings.restore_auth is not None:
+        key, auth = "restore_auth", settings.restore_auth
+    if auth.unset:
+        raise Mistake(
+            f"sources.{source}.{key}.token: the environment variable {auth.unset[0]} is not set",
+            hint=f"export {auth.unset[0]}=... with the token, or name another in the config",
+        )
+    return auth

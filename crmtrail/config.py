@@ -1,7 +1,8 @@
 """The configuration: one frozen model, read from YAML and the environment.
 
 Order of strength: environment (``CRMTRAIL_STORE__URL``) over the YAML file. ``${NAME}`` in the
-file is replaced by the environment variable NAME. Unknown keys are refused; every mistake is
+file is replaced by the environment variable NAME; one that is not set is a mistake, but for the
+token of a source, which is asked for when that CRM is. Unknown keys are refused; every mistake is
 told at once; secrets never appear in messages.
 """
 
@@ -10,9 +11,8 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,6 +20,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -30,6 +31,7 @@ from pydantic_settings import (
 
 from crmtrail.errors import Mistake
 from crmtrail.written import (
+    SQLITE,
     AnyPath,
     BaseUrl,
     Count,
@@ -38,7 +40,10 @@ from crmtrail.written import (
     Origin,
     Sentinel,
     Short,
+    StoreUrl,
+    api_version_fault,
 )
+from crmtrail.yaml_reading import read_yaml
 
 _PREFIX = "CRMTRAIL_"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -53,7 +58,7 @@ class _Part(BaseModel):
 class StoreConfig(_Part):
     """Where the versions are kept."""
 
-    url: str = "sqlite:///crmtrail.db"
+    url: StoreUrl = "sqlite:///crmtrail.db"
 
 
 class FileAnchor(_Part):
@@ -95,6 +100,11 @@ class AuthConfig(_Part):
     method: Literal["token"] = "token"
     token: SecretStr
 
+    @property
+    def unset(self) -> tuple[str, ...]:
+        """The environment variables that the token is taken from and that are not set."""
+        return tuple(_SET_ASIDE.findall(self.token.get_secret_value()))
+
 
 class SourceConfig(_Part):
     """One CRM account."""
@@ -110,6 +120,14 @@ class SourceConfig(_Part):
     overlap: Duration = timedelta(minutes=10)
     timeout: Lasting = timedelta(seconds=120)
     client_id: str = "crmtrail"
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.exclude and self.objects != "*":
+            raise ValueError('exclude goes with objects: "*" only; take the names out of objects')
+        if fault := api_version_fault(self.kind, self.api_version):
+            raise ValueError(fault)
+        return self
 
 
 class SchedulerConfig(_Part):
@@ -134,6 +152,12 @@ class BudgetConfig(_Part):
 
     leave_free: Annotated[Count, Field(ge=0, le=100)] = 20
     reserve_for_restores: Annotated[Count, Field(ge=0, le=100)] = 5
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.leave_free + self.reserve_for_restores > 100:  # noqa: PLR2004 -- percent
+            raise ValueError("leave_free and reserve_for_restores are more than 100 % together")
+        return self
 
 
 class BlankingConfig(_Part):
@@ -227,12 +251,7 @@ def parse(text: str, environ: Mapping[str, str]) -> Config:
         Mistake: the text is no YAML mapping, names an unset variable, or breaks the model; the
             message lists every mistake.
     """
-    try:
-        raw = yaml.safe_load(_VARIABLE.sub(r"·env·\1·", text)) or {}
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        raise Mistake(f"the config is not valid YAML{where}") from None
+    raw = read_yaml(_VARIABLE.sub(r"·env·\1·", text)) or {}
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise Mistake("the config must be a mapping of keys; see config.example.yaml")
     missing: list[str] = _strange(environ)
@@ -262,27 +281,60 @@ def _strange(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def variables(text: str) -> list[str]:
-    """Return the environment variables that a configuration text names."""
-    return sorted(set(_VARIABLE.findall(text)))
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read a configuration file, with the process's environment unless another is given.
 
-
-def load(path: Path) -> Config:
-    """Read a configuration file, with the process's environment.
+    Relative paths, wherever they are set, are taken from the folder of the file.
 
     Raises:
         Mistake: the file is missing or wrong.
     """
+    config = parse(_text(path), os.environ if environ is None else environ)
+    return _placed(config, path.absolute().parent)
+
+
+def holds_tokens(path: Path) -> bool:
+    """Return whether the token of a source is written out in a configuration file.
+
+    Raises:
+        Mistake: the file cannot be read, or is no YAML.
+    """
+    raw = read_yaml(_VARIABLE.sub("", _text(path)))
+    sources = raw.get("sources") if isinstance(raw, dict) else None
+    each = sources.values() if isinstance(sources, dict) else ()
+    keys = ("auth", "restore_auth")
+    auths = [one.get(key) for one in each if isinstance(one, dict) for key in keys]
+    return any(isinstance(auth, dict) and auth.get("token") for auth in auths)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Mistake(
             f"there is no config at {path}",
             hint="write one with `crmtrail init`, or name it with --config",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistake(f"the config at {path} cannot be read: {error}") from None
-    return parse(text, os.environ)
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start + 1} is not UTF-8"
+        raise Mistake(
+            f"the config at {path} cannot be read: {why}", hint="save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise Mistake(f"the config at {path} cannot be read: {error.strerror}") from None
+
+
+def _placed(config: Config, folder: Path) -> Config:
+    """Return a configuration whose relative paths start at a folder."""
+    ledger, store = config.ledger, config.store
+    file = folder / store.url.removeprefix(SQLITE)
+    key = None if ledger.key_file is None else folder / ledger.key_file
+    anchors = tuple(one.model_copy(update={"path": folder / one.path}) for one in ledger.anchors)
+    placed = {
+        "store": store.model_copy(update={"url": f"{SQLITE}{file}"}),
+        "ledger": ledger.model_copy(update={"key_file": key, "anchors": anchors}),
+    }
+    return config.model_copy(update=placed)
 
 
 def _refusal(problems: list[str]) -> Mistake:
@@ -303,7 +355,10 @@ def _plain(problem: Any) -> str:
 def _fill(
     value: Any, environ: Mapping[str, str], where: tuple[str, ...], missing: list[str]
 ) -> Any:
-    """Replace ``${NAME}`` in every text, and note the names that are not set."""
+    """Replace ``${NAME}`` in every text, and note the names that are not set.
+
+    In the token of a source such a name stays as it is set aside, for `AuthConfig.unset`.
+    """
     if isinstance(value, dict):
         return {k: _fill(v, environ, (*where, str(k)), missing) for k, v in value.items()}
     if isinstance(value, list):
@@ -312,8 +367,14 @@ def _fill(
         return value
 
     def replace(match: re.Match[str]) -> str:
+        if match[1] not in environ and _is_token(where):
+            return match[0]
         if match[1] not in environ:
             missing.append(f"{'.'.join(where)}: the environment variable {match[1]} is not set")
         return environ.get(match[1], "")
 
     return _SET_ASIDE.sub(replace, value)
+
+
+def _is_token(where: tuple[str, ...]) -> bool:
+    return where[:1] == ("sources",) and where[2:] in {("auth", "token"), ("restore_auth", "token")}

@@ -1,15 +1,16 @@
 """Check what crmtrail needs: each check says what it saw and how to mend it."""
 
+import os
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 from crmtrail.app import App
-from crmtrail.config import Config, parse, variables
-from crmtrail.errors import CrmtrailError, Mistake
+from crmtrail.config import AuthConfig, holds_tokens, load
+from crmtrail.errors import CredentialsRefused, CrmtrailError, Mistake, Unavailable
 from crmtrail.model import Identity
 
 _ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
@@ -37,6 +38,7 @@ class SourceCheck:
     detail: str
     missing: tuple[str, ...] = ()
     exit_code: int = 0
+    hint: str = ""
     server_time: datetime | None = None
 
 
@@ -44,12 +46,20 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
     """Check rooms, config, store and every source. Never raises for what it finds."""
     checks = [_rooms()]
     try:
-        config = _read(path, environ)
+        config = load(path, environ)
+        literal = holds_tokens(path)
     except CrmtrailError as error:
         return [*checks, _bad("config", error)]
-    checks += [Check("config", True, f"{path}, {len(config.sources)} sources"), _private(path)]
+    count = len(config.sources)
+    if count:
+        told = "1 source" if count == 1 else f"{count} sources"
+        checks.append(Check("config", True, f"{path}, {told}"))
+    else:
+        empty = Mistake("the config has no sources", hint="add one; see config.example.yaml")
+        checks.append(_bad("config", empty))
+    checks.append(_private_config(path, literal=literal))
     with App(config) as app:
-        checks += [_store(app), _sqlite(), _anchors(app)]
+        checks += [*_store(app), _sqlite(), _anchors(app)]
         for source in config.sources:
             checks += _source(app, source)
     return checks
@@ -61,37 +71,27 @@ def check_sources(path: Path, environ: Mapping[str, str]) -> list[SourceCheck]:
     Raises:
         Mistake: the file is wrong beyond that.
     """
-    text = path.read_text(encoding="utf-8")
-    unset = {name: "unset" for name in variables(text) if name not in environ}
-    config = parse(text, {**environ, **unset})
+    config = load(path, environ)
     with App(config) as app:
-        return [_tried(app, name, unset) for name in config.sources]
-
-
-def _read(path: Path, environ: Mapping[str, str]) -> Config:
-    try:
-        return parse(path.read_text(encoding="utf-8"), environ)
-    except OSError as error:
-        raise Mistake(
-            f"{path} cannot be read: {error.strerror}", hint="write one with `crmtrail init`"
-        ) from None
+        return [_tried(app, name) for name in config.sources]
 
 
 def _bad(name: str, error: CrmtrailError) -> Check:
     return Check(name, False, str(error), error.hint, error.exit_code)
 
 
-def _tried(app: App, source: str, unset: Collection[str] = ()) -> SourceCheck:
+def _tried(app: App, source: str) -> SourceCheck:
     settings = app.config.sources[source]
-    if settings.auth.token.get_secret_value() == "unset" and unset:
-        why = f"set {', '.join(sorted(unset))} in the environment, then run `crmtrail doctor`"
-        return SourceCheck(source, settings.kind, False, why, (why,), Mistake.exit_code)
+    if settings.auth.unset:
+        return _unset(source, settings.kind, settings.auth)
     try:
         connector = app.connector(source)
         who = connector.identity()
         seen = {object_.casefold() for object_ in connector.objects()}
     except CrmtrailError as error:
-        return SourceCheck(source, settings.kind, False, str(error), (), error.exit_code)
+        return SourceCheck(
+            source, settings.kind, False, str(error), (), error.exit_code, _mending(error)
+        )
     wanted = () if settings.objects == "*" else settings.objects
     missing = tuple(
         f"the token cannot read {object_}, or there is no such object"
@@ -101,6 +101,20 @@ def _tried(app: App, source: str, unset: Collection[str] = ()) -> SourceCheck:
     return SourceCheck(
         source, settings.kind, True, _whom(who), missing, server_time=who.server_time
     )
+
+
+def _unset(source: str, kind: str, auth: AuthConfig) -> SourceCheck:
+    why = f"set {', '.join(auth.unset)} in the environment, then run `crmtrail doctor`"
+    return SourceCheck(source, kind, False, why, (why,), Mistake.exit_code)
+
+
+def _mending(error: CrmtrailError) -> str:
+    """Return how to mend what a CRM, or the way to it, has refused."""
+    if isinstance(error, Unavailable):
+        return "check base_url and the network; a proxy or firewall may stand between"
+    if isinstance(error, CredentialsRefused):
+        return error.hint or "check the token: it may be expired, revoked, or of another account"
+    return error.hint or "check this source in the config"
 
 
 def _whom(who: Identity) -> str:
@@ -113,8 +127,8 @@ def _whom(who: Identity) -> str:
 def _source(app: App, source: str) -> list[Check]:
     tried = _tried(app, source)
     if not tried.ok:
-        hint = "check the token and base_url of this source in the config"
-        return [Check(f"credentials {source}", False, tried.detail, hint, tried.exit_code)]
+        named = f"credentials {source}"
+        return [Check(named, False, tried.detail, tried.hint, tried.exit_code)]
     checks = [Check(f"credentials {source}", True, tried.detail)]
     checks += [
         Check(f"objects {source}", False, missing, "grant it, or take it out of the config", 1)
@@ -128,10 +142,18 @@ def _source(app: App, source: str) -> list[Check]:
 
 def _restorer(app: App, source: str) -> Check:
     name = f"restore credentials {source}"
+    settings = app.config.sources[source]
+    if settings.restore_auth is not None and settings.restore_auth.token == settings.auth.token:
+        return Check(
+            name,
+            True,
+            "the same token as auth",
+            "give auth a token that may only read, or leave restore_auth out",
+        )
     try:
         who = app.connector(source, restoring=True).identity()
     except CrmtrailError as error:
-        return _bad(name, error)
+        return Check(name, False, str(error), _mending(error), error.exit_code)
     return Check(name, True, _whom(who))
 
 
@@ -150,16 +172,42 @@ def _clock(source: str, server: datetime | None) -> Check:
     )
 
 
-def _store(app: App) -> Check:
-    url = app.config.store.url
+def _store(app: App) -> list[Check]:
+    """Check that the store opens, that its folder takes files, and that it is private."""
+    path = app.store_path
+    checks = [_folder(path.parent)]
+    if not app.has_store():
+        return [Check("store", True, f"{path}: none yet, the first sync makes it"), *checks]
+    checks.append(_private_store(path))
     try:
-        if not app.has_store():
-            return Check("store", True, f"{url}: none yet, the first sync makes it")
-        standings = app.store.standings()
+        records = sum(one.records for one in app.store.standings())
     except CrmtrailError as error:
-        return _bad("store", error)
-    records = sum(one.records for one in standings)
-    return Check("store", True, f"{url}, {records:,} records")
+        return [_bad("store", error), *checks]
+    return [Check("store", True, f"{path}, {records:,} records"), *checks]
+
+
+def _folder(folder: Path) -> Check:
+    """Check that a folder takes new files, or that it can be made."""
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Check("store folder", True, f"{folder} can be written")
+    why = "cannot be written" if there.is_dir() else "is no folder"
+    return Check("store folder", False, f"{there} {why}", "check store.url and permissions")
+
+
+def _private_store(path: Path) -> Check:
+    if _is_private(path):
+        return Check("store permissions", True, f"{path} is yours alone")
+    return Check(
+        "store permissions",
+        False,
+        f"{path} can be read by others, and it holds what your CRM holds",
+        f"chmod 600 {path}",
+    )
+
+
+def _is_private(path: Path) -> bool:
+    return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
 def _sqlite() -> Check:
@@ -197,15 +245,16 @@ def _anchors(app: App) -> Check:
     return Check("anchors", True, ", ".join(sorted(wanted)))
 
 
-def _private(path: Path) -> Check:
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if not mode & 0o077:
+def _private_config(path: Path, *, literal: bool) -> Check:
+    if _is_private(path):
         return Check("permissions", True, f"{path} is yours alone")
+    if not literal:
+        return Check("permissions", True, f"{path} can be read by others; it holds no token")
     return Check(
         "permissions",
-        True,
-        f"{path} can be read by others; keep tokens in the environment",
-        f"chmod 600 {path}",
+        False,
+        f"{path} can be read by others, and a token is written in it",
+        f"keep tokens in the environment, like ${{SF_TOKEN}}, or chmod 600 {path}",
     )
 
 

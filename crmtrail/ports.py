@@ -165,7 +165,10 @@ def ignore(change_sets: Sequence[ChangeSet], scene: Scene) -> Noticed:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of one page. ``changes`` counts field changes, ``read`` readings and removals."""
+    """What became of one page. ``changes`` counts field changes, ``read`` readings and removals.
+
+    ``gaps`` are those that the store found itself: the vendor counts other than it holds.
+    """
 
     read: int = 0
     created: int = 0
@@ -173,6 +176,7 @@ class Kept:
     deleted: int = 0
     changes: int = 0
     incidents: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     def __add__(self, other: "Kept") -> "Kept":
         return Kept(
@@ -182,12 +186,17 @@ class Kept:
             self.deleted + other.deleted,
             self.changes + other.changes,
             tuple(dict.fromkeys((*self.incidents, *other.incidents))),
+            (*self.gaps, *other.gaps),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where one object of one source stands in the store."""
+    """Where one object of one source stands in the store.
+
+    ``expected`` is the vendor's count of live records as of ``expected_at``. ``last_run`` is the
+    state of the last run; ``interrupted`` where its process died or let its lease run out.
+    """
 
     source: str
     object: str
@@ -201,6 +210,15 @@ class Standing:
     last_run: str | None
     last_finished: datetime | None
     gaps: tuple[Gap, ...] = ()
+    expected_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a vendor said of our budget, and when the run ended that heard it."""
+
+    usage: Usage
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +313,8 @@ class Store(Protocol):
     def keep(self, page: Page, *, source: str, run: int, lease: Lease, notice: Notice) -> Kept:
         """Store one page in one transaction: versions, changes, findings, leaves, the cursor.
 
-        Keeping a page twice keeps it once. A reading older than what is stored is ignored.
+        Keeping a page twice keeps it once. A reading older than what is stored is ignored. The
+        last page of a run that learnt the vendor's count compares it with what is stored.
 
         Raises:
             LeaseLost: the fence is not the newest; nothing was stored.
@@ -314,9 +333,19 @@ class Store(Protocol):
         ...
 
     def finish(
-        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+        self,
+        run: int,
+        *,
+        state: str,
+        at: datetime,
+        api_calls: int,
+        detail: str = "",
+        usage: Usage | None = None,
     ) -> None:
-        """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
+        """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it.
+
+        ``usage`` is the vendor's last word on our budget.
+        """
         ...
 
     # --- what is known -----------------------------------------------------------------------
@@ -326,6 +355,10 @@ class Store(Protocol):
 
     def standings(self) -> Sequence[Standing]:
         """Return every (source, object) ever synced."""
+        ...
+
+    def usage(self, source: str) -> Told | None:
+        """Return the last word on a source's budget; None where its vendor never said any."""
         ...
 
     def schema(self, source: str, object_: str) -> Schema | None:
@@ -405,8 +438,16 @@ class Store(Protocol):
         """
         ...
 
-    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
-        """Move an incident to a state and seal that."""
+    def mark(
+        self,
+        incident: str,
+        state: IncidentState,
+        at: datetime,
+        *,
+        by: str = "",
+        why: str = "",
+    ) -> None:
+        """Move an incident to a state and seal that, with who did it and why, if told."""
         ...
 
     # --- the ledger --------------------------------------------------------------------------

@@ -4,11 +4,16 @@ import ipaddress
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
 
+SQLITE: Final = "sqlite:///"
+"""How the URL of a store begins; a path follows."""
+
+_SALESFORCE_VERSION: Final = re.compile(r"v?(\d{2,3})(?:\.0)?")
+_HUBSPOT_VERSION: Final = re.compile(r"v3|\d{4}-\d{2}")
 _LOOK_BACK = timedelta(hours=6)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -93,6 +98,31 @@ def _origin(value: str) -> str:
     return value
 
 
+def _store_url(value: str) -> str:
+    """Refuse what is no store of ours, without repeating it: it may hold a password."""
+    if value.startswith(("postgres:", "postgresql:", "postgresql+")):
+        raise ValueError(
+            "PostgreSQL comes with a later release of crmtrail; use sqlite:///crmtrail.db for now"
+        )
+    file = value.removeprefix(SQLITE)
+    if not value.startswith("sqlite:"):
+        raise ValueError("is not a kind of store that crmtrail knows; write sqlite:///crmtrail.db")
+    if file == value or file in {"", ":memory:"} or "?" in file:
+        raise ValueError("has to name a file and nothing else; write sqlite:///crmtrail.db")
+    return value
+
+
+def api_version_fault(kind: str, version: str) -> str:
+    """Return what is wrong with how an ``api_version`` is written, or nothing."""
+    if not version:
+        return ""
+    if kind == "salesforce" and not _SALESFORCE_VERSION.fullmatch(version):
+        return 'api_version is written like "62.0" for Salesforce'
+    if kind == "hubspot" and not _HUBSPOT_VERSION.fullmatch(version):
+        return "api_version is written like v3 or 2026-03 for HubSpot"
+    return ""
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), AfterValidator(_not_negative)]
 Lasting = Annotated[Duration, AfterValidator(_lasting)]
 """A duration that cannot be zero."""
@@ -105,3 +135,4 @@ Short = Annotated[Lasting, AfterValidator(_short)]
 """A duration that the store looks back over."""
 Sentinel = Annotated[str, AfterValidator(_lower)]
 """A text that stands for nothing, whatever its case."""
+StoreUrl = Annotated[str, AfterValidator(_store_url)]

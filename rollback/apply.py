@@ -1,22 +1,22 @@
 """Apply a plan: check that it may be applied, run it, make the receipt."""
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from itertools import compress
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import Mistake, PlanUnfit
 from crmtrail.model import Action, Outcome, Plan, Receipt, Result, Step
-from crmtrail.ports import Clock, Connector, Journal, Notice, StepState, Store, ignore
-from rollback import receipt
-from rollback.batches import batches
-from rollback.digest import Digest, canonical
+from crmtrail.ports import Clock, Connector, Journal, Journalled, Notice, StepState, Store, ignore
+from rollback import life, receipt
+from rollback.authors import Authors
+from rollback.digest import Digest
 from rollback.exchange import Exchange
+from rollback.lookback import Lookback
 from rollback.run import Ending, Hooks, Run
-from rollback.spool import Spool
-from rollback.verdict import looked_at
 
 _QUIET = Hooks()
 
@@ -32,6 +32,8 @@ class Applied:
         left: how many steps were not reached; a receipt counts them as failed.
         steps: gives each step with its outcome, in order, as often as called; steps not reached
             are given as failed.
+        why: why it halted, else nothing.
+        unreached: what is said of a step that was not reached.
     """
 
     plan: Plan
@@ -39,16 +41,23 @@ class Applied:
     receipt: Receipt | None
     left: int
     steps: Callable[[], Iterator[tuple[Step, Outcome]]]
+    why: str = ""
+    unreached: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the journal holds of a plan."""
+    """What the journal holds of a plan.
+
+    ``written`` has, for each step in order, whether an earlier call settled a write of it: a byte
+    a step, for they may be many.
+    """
 
     planned: int
     sending: int
     settled: int
     settled_at: datetime | None
+    written: bytes
 
     @property
     def total(self) -> int:
@@ -94,7 +103,8 @@ class Applier:
 
         Raises:
             Unfound: there is no such plan.
-            PlanUnfit: it was altered, has expired, lacks an approval, or is for another account.
+            PlanUnfit: it was altered, was undone, has expired, lacks an approval, or is for
+                another account.
             Mistake: it is for another source.
             LeaseLost: another runner took over.
             RetryLater: the CRM is out of reach; apply again to go on.
@@ -104,30 +114,45 @@ class Applier:
         if plan.source != self._connector.source:
             raise Mistake(f"plan {plan.id} is for {plan.source}, not {self._connector.source}")
         exchange = Exchange(self._connector, self._store, self._clock, self._notice)
+        undo = life.undoings(self._journal).get(plan.id)
+        unfit = None if undo is None else life.undone(plan, undo)
         if state.settled == state.total:
+            if unfit is not None:
+                raise unfit
             return self._through(plan, state, exchange, by, hooks)
-        self._approved(plan)
-        expired = self._clock.now() >= plan.expires
-        if expired and not state.sending:
-            raise _expired(plan)
-        run = self._run(plan, exchange, hooks)
+        if unfit is None:
+            self._approved(plan)
+            if self._clock.now() >= plan.expires:
+                unfit = life.expired(plan)
+        if unfit is not None and not state.sending:
+            raise unfit
+        us = self._us(plan, exchange)
+        authors = Authors(self._store, lambda: us)
+        run = self._run(plan, exchange, hooks, authors)
         # Steps left sending by a crash come first: nobody knows yet whether they landed.
-        run.reconcile(may_write=not expired)
-        if expired:
-            raise _expired(plan)
+        run.reconcile(may_write=unfit is None)
+        if unfit is not None:
+            raise unfit
         run.settle_unwritten()
         ending, why = run.write_planned()
-        return self._ended(plan, run, ending, why, exchange.calls, by)
+        back = Lookback(exchange, authors, hooks.heartbeat)
+        if ending is not Ending.STOPPED:
+            # What an earlier call put back may be changed since; the receipt tells how it stands.
+            back.look(self._earlier(plan, state), afresh=False)
+        return self._ended(plan, run, back, Stop(ending, why), exchange.calls, by)
 
     def _verified(self, plan: Plan) -> _State:
         """Recompute the digest from what is stored, and count how far the plan has come."""
         digest = Digest()
         counts: Counter[str] = Counter()
         settled_at: datetime | None = None
+        written = bytearray()
         for journalled in self._journal.steps(plan.id):
             digest.add(journalled.step)
             counts[journalled.state] += 1
-            if journalled.state == StepState.SETTLED and journalled.at is not None:
+            settled = journalled.state == StepState.SETTLED
+            written.append(settled and journalled.step.action is Action.UPDATE)
+            if settled and journalled.at is not None:
                 settled_at = max(settled_at or journalled.at, journalled.at)
         if digest.close(plan) != plan.digest:
             raise PlanUnfit(
@@ -139,19 +164,25 @@ class Applier:
             counts[StepState.SENDING],
             counts[StepState.SETTLED],
             settled_at,
+            bytes(written),
         )
 
+    def _earlier(self, plan: Plan, state: _State) -> Iterator[Journalled]:
+        """Give the steps that an earlier call wrote and settled."""
+        if any(state.written):
+            yield from compress(self._journal.steps(plan.id), state.written)
+
     def _approved(self, plan: Plan) -> None:
-        author = plan.author.casefold()
-        others = {by.casefold() for by, _ in self._journal.approvals(plan.id)} - {author}
-        if len(others) < plan.approvals_required:
+        required = life.approvals_required(plan, self._restore)
+        given = life.approvals_given(self._journal, plan)
+        if given < required:
             raise PlanUnfit(
-                f"plan {plan.id} needs {plan.approvals_required} approval by somebody other than "
-                f"its author, {plan.author}; it has {len(others)}",
-                hint=f"somebody else runs `crmtrail approve {plan.id}`",
+                f"plan {plan.id} needs {required} approval by somebody other than its author, "
+                f"{plan.author}; it has {given}",
+                hint=f"somebody else runs `crmtrail approve {plan.id}` under their own name",
             )
 
-    def _run(self, plan: Plan, exchange: Exchange, hooks: Hooks) -> Run:
+    def _run(self, plan: Plan, exchange: Exchange, hooks: Hooks, authors: Authors) -> Run:
         return Run(
             plan,
             journal=self._journal,
@@ -159,11 +190,16 @@ class Applier:
             clock=self._clock,
             restore=self._restore,
             hooks=hooks,
-            us=self._us(plan, exchange) if plan.counts.get(Action.UPDATE) else "",
+            authors=authors,
         )
 
     def _us(self, plan: Plan, exchange: Exchange) -> str:
-        """Return who the vendor says we are; refuse another account than the plan's."""
+        """Return who the vendor says we are; refuse another account than the plan's.
+
+        A plan that writes nothing asks nothing.
+        """
+        if not plan.counts.get(Action.UPDATE):
+            return ""
         identity = exchange.identity()
         if self._account and identity.account and identity.account != self._account:
             raise PlanUnfit(
@@ -174,78 +210,59 @@ class Applier:
         return identity.user
 
     def _ended(
-        self, plan: Plan, run: Run, ending: Ending, why: str, calls: int, by: str
+        self, plan: Plan, run: Run, back: Lookback, stop: "Stop", calls: int, by: str
     ) -> Applied:
-        words = f"not attempted: {why or 'stopped as asked'}; apply the plan again to go on"
+        words = f"not attempted: {stop.why or 'stopped as asked'}; apply the plan again to go on"
         outcomes = Counter(self._journal.tally(plan.id))
+        outcomes.update(back.counts)
         outcomes[Result.FAILED] += run.left
         sealed = None
-        if ending is not Ending.STOPPED:
+        if stop.ending is not Ending.STOPPED:
             # A crash before this leaves the plan through but without its receipt: the next apply
             # makes it from the journal.
             sealed = self._receipt(plan, outcomes, calls, by)
-        return Applied(plan, ending, sealed, run.left, lambda: self._as_settled(plan, words))
+        steps = self._steps(plan, back, words)
+        return Applied(plan, stop.ending, sealed, run.left, steps, stop.why, words)
 
     def _through(
         self, plan: Plan, state: _State, exchange: Exchange, by: str, hooks: Hooks
     ) -> Applied:
-        last = self._journal.receipt(plan.id)
-        if last is None or (state.settled_at is not None and last.applied_at < state.settled_at):
-            counts = Counter(self._journal.tally(plan.id))
-            sealed = self._receipt(plan, counts, exchange.calls, by)
-            return Applied(plan, Ending.DONE, sealed, 0, lambda: self._as_settled(plan, ""))
-        spool = Spool()
-        counts = self._look(plan, exchange, hooks, spool)
-        sealed = self._receipt(plan, counts, exchange.calls, by)
-        return Applied(plan, Ending.CHECKED, sealed, 0, lambda: self._as_found(plan, spool))
+        """Look how a plan stands of which every step is settled; make its receipt if it has none.
 
-    def _look(self, plan: Plan, exchange: Exchange, hooks: Hooks, spool: Spool) -> Counter[Result]:
-        """Read every record that the plan wrote and put its outcome aside; write nothing."""
-        counts: Counter[Result] = Counter()
-        steps = self._journal.steps(plan.id)
-        for batch in batches(steps, canary=0, size=exchange.read_batch):
-            hooks.heartbeat()
-            refs = [each.step.ref for each in batch if each.step.write]
-            found = exchange.read(refs) if refs else {}
-            for each in batch:
-                outcome = looked_at(each, found.get(each.step.ref.id))
-                counts[outcome.result] += 1
-                spool.add(_line(outcome))
-        return counts
+        A receipt that was never made counts what was put back, as far as it is still there.
+        """
+        last = self._journal.receipt(plan.id)
+        owed = last is None or (state.settled_at is not None and last.applied_at < state.settled_at)
+        authors = Authors(self._store, cache(lambda: exchange.identity().user))
+        back = Lookback(exchange, authors, hooks.heartbeat)
+        if owed:
+            back.look(self._earlier(plan, state), afresh=False)
+            counts = Counter(self._journal.tally(plan.id))
+            counts.update(back.counts)
+        else:
+            back.look(self._journal.steps(plan.id), afresh=True)
+            counts = back.counts
+        sealed = self._receipt(plan, counts, exchange.calls, by)
+        ending = Ending.DONE if owed else Ending.CHECKED
+        return Applied(plan, ending, sealed, 0, self._steps(plan, back, ""))
 
     def _receipt(self, plan: Plan, counts: Counter[Result], calls: int, by: str) -> Receipt:
         return receipt.sealed(
             self._journal, plan, counts, by=by, at=self._clock.now(), api_calls=calls
         )
 
-    def _as_settled(self, plan: Plan, words: str) -> Iterator[tuple[Step, Outcome]]:
-        for each in self._journal.steps(plan.id):
-            yield each.step, each.outcome or Outcome(each.step.id, Result.FAILED, words)
+    def _steps(
+        self, plan: Plan, back: Lookback, words: str
+    ) -> Callable[[], Iterator[tuple[Step, Outcome]]]:
+        def settled(each: Journalled) -> Outcome:
+            return each.outcome or Outcome(each.step.id, Result.FAILED, words)
 
-    def _as_found(self, plan: Plan, spool: Spool) -> Iterator[tuple[Step, Outcome]]:
-        for each, line in zip(self._journal.steps(plan.id), spool, strict=True):
-            yield each.step, _outcome_of(line)
-
-
-def _expired(plan: Plan) -> PlanUnfit:
-    return PlanUnfit(
-        f"plan {plan.id} expired at {plan.expires:%Y-%m-%d %H:%M} UTC",
-        hint="make a new plan: it will show how things stand now",
-    )
+        return lambda: back.over(self._journal.steps(plan.id), settled)
 
 
-def _line(outcome: Outcome) -> bytes:
-    return canonical(
-        {
-            "step": outcome.step,
-            "result": outcome.result.value,
-            "detail": outcome.detail,
-            "fields": {name: result.value for name, result in outcome.fields.items()},
-        }
-    )
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a run ended, and why, if it halted."""
 
-
-def _outcome_of(line: bytes) -> Outcome:
-    content = json.loads(line)
-    fields = {name: Result(result) for name, result in content["fields"].items()}
-    return Outcome(content["step"], Result(content["result"]), content["detail"], fields)
+    ending: Ending
+    why: str

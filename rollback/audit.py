@@ -18,6 +18,7 @@ from rollback.sealed import approval_entry, outcome_entry, plan_entry, receipt_e
 from snapshot.database import reading
 from snapshot.entries import action_entry
 from snapshot.times import at_micros
+from snapshot.verify import UNREADABLE
 
 _BATCH: Final = 500
 
@@ -44,6 +45,14 @@ _Sealed: TypeAlias = tuple[int, str, bytes]
 
 
 def first_bad(engine: Engine) -> Mapping[str, Any] | None:
+    """Return what `_first_bad` finds; a row that cannot even be read was altered."""
+    try:
+        return _first_bad(engine)
+    except UNREADABLE as error:
+        return _bad("plan", None, f"a plan, step or receipt cannot be read: {error}")
+
+
+def _first_bad(engine: Engine) -> Mapping[str, Any] | None:
     """Return the first thing of the journal that is not as it was sealed; None where all is.
 
     It has the keys ``kind`` (plan, approval, outcome, receipt), ``index`` of the entry (None for
@@ -57,10 +66,15 @@ def first_bad(engine: Engine) -> Mapping[str, Any] | None:
             told = _told(entry)
             written = _AGAIN[kind](journal, told) if kind in _AGAIN else again.get(index)
             if written != entry:
-                return _bad(kind, index, f"the {kind} is not what was sealed")
+                return _bad(kind, index, f"the {kind} of {_plan_of(told)} is not what was sealed")
             if kind == "plan" and not _whole(journal, told["plan"]):
-                return _bad(kind, index, "the steps of the plan are not what was sealed")
+                return _bad(kind, index, f"the steps of {told['plan']} are not what was sealed")
     return _unsealed(engine)
+
+
+def _plan_of(told: Mapping[str, Any]) -> str:
+    """Name the plan, and the step where there is one."""
+    return " ".join(str(told[key]) for key in ("plan", "step") if key in told) or "no plan"
 
 
 def _bad(kind: str, index: int | None, why: str) -> Mapping[str, Any]:

@@ -22,10 +22,16 @@ Item = TypeVar("Item", bound=_HasStep)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many records one request of a source may read, and write."""
+    """How many records one request of a source may read, and write.
+
+    ``identities`` is how many identities an apply asks who they are: one, or two where another
+    one writes than reads. ``names`` is how many requests the names behind ids may take.
+    """
 
     read: int
     write: int
+    identities: int = 1
+    names: int = 0
 
 
 def batches(items: Iterable[Item], *, canary: int, size: int) -> Iterator[tuple[Item, ...]]:
@@ -47,7 +53,7 @@ class Forecast:
     """Counts a plan's API requests while its steps stream by, assuming that none goes wrong.
 
     A batch costs its reads, one write and its read-backs; each object costs one look at its
-    fields, and the run one look at who we are.
+    fields, and the run one look at who each identity is, and the names of the people met.
     """
 
     def __init__(self, limits: Limits, *, canary: int) -> None:
@@ -70,4 +76,6 @@ class Forecast:
                 total += 2 * ceil(size / self._limits.read) + 1
                 left -= size
                 spare = max(spare - size, 0)
-        return total + len(self._objects) + 1 if total else 0
+        if not total:
+            return 0
+        return total + len(self._objects) + self._limits.identities + self._limits.names

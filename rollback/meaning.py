@@ -1,5 +1,7 @@
 """When a value in the CRM is the value meant, and words about it. Pure."""
 
+from datetime import UTC, datetime
+
 from crmtrail.model import NULL, Token
 from snapshot.canonical import same
 
@@ -18,6 +20,11 @@ def alike(one: Token | None, other: Token | None) -> bool:
     if texts == 1 or (texts and "\\" not in one and "\\" not in other):
         return False  # text and no text, or two texts spelled plainly: no need to decode them
     return same(one, other)
+
+
+def spoken(at: datetime) -> str:
+    """Return a time as people read it: UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def sayable(words: str) -> str:

@@ -19,11 +19,10 @@ from crmtrail.model import (
     Schema,
     Step,
     Token,
-    stamp,
     value_of,
 )
 from crmtrail.ports import Blame, Head
-from rollback.meaning import alike, sayable
+from rollback.meaning import alike, sayable, spoken
 from rollback.select import Selected, Target
 
 COMPUTED = "computed by the CRM: it follows the other fields by itself"
@@ -158,7 +157,7 @@ class _Drafting:
         self.conflicts += 1
         self.expect[name] = bad
         who = self.since.get(name)
-        by = f" by {who.actor} at {stamp(who.at)}" if who else ""
+        by = f" by {who.actor} at {spoken(who.at)}" if who else ""
         advice = (
             "; to decide, plan again with --on-conflict keep or overwrite"
             if self.on_conflict is OnConflict.ASK
@@ -192,7 +191,7 @@ def _reason(action: Action, row: Selected, left: Mapping[str, str]) -> str:
         first = next((t for t in row.targets if t.by is not None), None)
         if first is None:
             return "differs from the wanted values"
-        return f"written by {first.by}" + (f" at {stamp(first.at)}" if first.at else "")
+        return f"written by {first.by}" + (f" at {spoken(first.at)}" if first.at else "")
     if action is Action.SKIP:
         if not row.targets:
             return row.note or "there is nothing to put back"

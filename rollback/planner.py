@@ -13,6 +13,7 @@ from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
 from rollback import select
 from rollback.batches import Forecast, Limits
 from rollback.digest import Digest, step_of
+from rollback.meaning import spoken
 from rollback.plan import disputed, draft
 from rollback.select import Blank, Selected
 from rollback.spool import Spool
@@ -160,7 +161,8 @@ class Planner:
 
         Raises:
             Unfound: there is no such incident, operation or plan.
-            Mistake: no record is named, or records of several sources.
+            Mistake: no record is named, or records of several sources, or an object that was
+                never synced.
         """
         match selection:
             case ByIncident(incident):
@@ -169,7 +171,8 @@ class Planner:
                 return self._store.operation(operation).source
             case ByUndo(plan):
                 return self._journal.plan(plan).source
-            case ByObject(source):
+            case ByObject(source, object_):
+                self._stored(source, object_)
                 return source
             case ByRecords(records):
                 return _one_source(records)
@@ -276,10 +279,20 @@ class Planner:
             hint=f"`crmtrail show {ref}` lists the fields of the record",
         )
 
+    def _stored(self, source: str, object_: str) -> None:
+        """Refuse an object that nothing was ever stored of."""
+        if self._store.schema(source, object_) or self._store.standing(source, object_).records:
+            return
+        known = sorted({f"{one.source}:{one.object}" for one in self._store.standings()})
+        raise Mistake(
+            f"there is no object {source}:{object_} in the store",
+            hint=f"it has: {', '.join(known) or 'nothing yet'}",
+        )
+
     def _past(self, at: datetime) -> datetime:
         now = self._clock.now()
         if at > now:
-            raise Mistake(f"{stamp(at)} is in the future: values can only be put back to a past")
+            raise Mistake(f"{spoken(at)} is in the future: values can only be put back to a past")
         return now
 
 

@@ -12,6 +12,9 @@ from typing import Any
 from crmtrail.errors import StopAll
 from crmtrail.model import Outcome, Plan, Receipt, Result, Step, stamp
 from crmtrail.ports import Journal
+from rollback.meaning import spoken
+
+_RIGHT = (Result.RESTORED, Result.ALREADY)
 
 
 def sealed(
@@ -74,14 +77,19 @@ def as_json(
     yield "]}}"
 
 
-def as_text(receipt: Receipt, steps: Iterable[tuple[Step, Outcome]]) -> Iterator[str]:
-    """Stream a receipt as lines for people: what was not put back first said in full."""
-    yield f"Plan {receipt.plan}, applied {stamp(receipt.applied_at)} by {receipt.applied_by}"
+def as_text(
+    receipt: Receipt, steps: Iterable[tuple[Step, Outcome]], *, unreached: str = ""
+) -> Iterator[str]:
+    """Stream a receipt as lines for people: what was not put back is said in full.
+
+    Steps of which only ``unreached`` is to be said are counted, not listed.
+    """
+    yield f"Plan {receipt.plan}, applied {spoken(receipt.applied_at)} by {receipt.applied_by}"
     for result in Result:
         yield f"  {result.value:<9} {receipt.outcomes.get(result, 0):>9,}"
     yield f"  {'planned':<9} {receipt.planned:>9,}"
     for step, outcome in steps:
-        if outcome.result not in (Result.RESTORED, Result.ALREADY):
+        if outcome.result not in _RIGHT and not (unreached and outcome.detail == unreached):
             yield f"{outcome.result.value}: {step.ref}: {outcome.detail}"
     yield f"Sealed as entry {receipt.leaf} of the ledger; {receipt.api_calls:,} API calls"
 

@@ -30,10 +30,11 @@ from crmtrail.model import (
     Write,
 )
 from crmtrail.ports import Clock, Journal, Journalled, StepState
+from rollback.authors import Authors
 from rollback.batches import batches
 from rollback.exchange import Exchange
 from rollback.preflight import Decision, decide
-from rollback.verdict import End, Sent, held_back, image, judge, outcome
+from rollback.verdict import Changed, End, Sent, held_back, image, judge, outcome
 
 TRIES: Final = 3
 """How often a step is sent at most; each but the first only after a read proved that the one
@@ -99,7 +100,7 @@ class _Pending:
 
 
 class Run:
-    """One run of an apply. ``us`` is the id under which the vendor knows us."""
+    """One run of an apply. ``authors`` says who changed a field, and who we are."""
 
     def __init__(
         self,
@@ -110,7 +111,7 @@ class Run:
         clock: Clock,
         restore: RestoreConfig,
         hooks: Hooks,
-        us: str,
+        authors: Authors,
     ) -> None:
         self._plan = plan
         self._planned = sum(plan.counts.values())
@@ -119,7 +120,8 @@ class Run:
         self._clock = clock
         self._restore = restore
         self._hooks = hooks
-        self._us = us
+        self._authors = authors
+        self._changed = authors.changed
         self._tally = Counter(journal.tally(plan.id))
         self._tried = 0
         self._bad = 0
@@ -174,7 +176,7 @@ class Run:
     def _batch(self, steps: Sequence[Step]) -> None:
         # A crash while reading leaves every step planned. What was read is in the history.
         found = self._exchange.read([step.ref for step in steps])
-        pending = [_prepared(decide(step, found.get(step.ref.id))) for step in steps]
+        pending = [_prepared(decide(step, found.get(step.ref.id)), self._changed) for step in steps]
         # A crash after this settles leaves the others planned.
         self._settle([each for each in pending if not each.todo])
         going = [each for each in pending if each.todo]
@@ -198,16 +200,18 @@ class Run:
             found = self._exchange.read([each.step.ref for each in todo])
             for each in todo:
                 sent = Sent(each.step, each.todo, each.before, answers[self._key(each.step)])
-                each.take(judge(sent, found.get(each.step.ref.id), self._us))
+                each.take(judge(sent, found.get(each.step.ref.id), self._authors.us, self._changed))
 
     def _interrupted(self, each: Journalled, found: Reading | Removal | None) -> _Pending:
         """Judge a step of which we know only that it was being sent."""
         step, before = each.step, each.before
         names = [name for name in step.write if name in before]
         others = _others(step, before)
-        pending = _Pending(step, before, held_back(decide(others, found)))
+        pending = _Pending(step, before, held_back(decide(others, found), self._changed))
         answer = Answer(self._key(step), Verdict.UNKNOWN)
-        pending.take(judge(Sent(step, names, before, answer), found, self._us))
+        pending.take(
+            judge(Sent(step, names, before, answer), found, self._authors.us, self._changed)
+        )
         return pending
 
     def _write(self, each: _Pending) -> Write:
@@ -247,11 +251,11 @@ class Run:
         return f"stopped after {bad} of {tried} records failed or were refused"
 
 
-def _prepared(decision: Decision) -> _Pending:
+def _prepared(decision: Decision, changed: Changed) -> _Pending:
     go = decision.go
     found = decision.found
     before = image(found, go) if isinstance(found, Reading) else {}
-    return _Pending(decision.step, before, held_back(decision), list(go))
+    return _Pending(decision.step, before, held_back(decision, changed), list(go))
 
 
 def _others(step: Step, before: Tokens) -> Step:

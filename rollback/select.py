@@ -21,10 +21,9 @@ from crmtrail.model import (
     Result,
     Token,
     Version,
-    stamp,
 )
 from crmtrail.ports import Difference, Journalled
-from rollback.meaning import alike
+from rollback.meaning import alike, spoken
 
 Blank: TypeAlias = Callable[[Token | None, Field | None], bool]
 """Whether a token is told and holds nothing; detection's test, with its sentinels bound."""
@@ -121,7 +120,7 @@ def as_of(
 
     ``names`` limits it to some fields; none given means every field known at that time.
     """
-    when = stamp(at)
+    when = spoken(at)
     if now is None:
         return Selected(ref, unable="no such record is stored")
     if then is None:
@@ -142,7 +141,7 @@ def of_differences(differences: Iterable[Difference], at: datetime) -> Iterator[
 
     Records created since are left as they are, and so are fields that nobody knew then.
     """
-    when = stamp(at)
+    when = spoken(at)
     for difference in differences:
         if difference.op is Op.CREATE:
             note = f"created since {when}: putting values back deletes nothing"

@@ -5,10 +5,10 @@ it did not, or somebody else wrote. The judge tells them apart by the value, by 
 stamps, and by the vendor's own history of the field where there is one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from crmtrail.model import (
     NULL,
@@ -30,7 +30,7 @@ from crmtrail.model import (
     value_of,
 )
 from crmtrail.ports import Journalled
-from rollback.meaning import BLANK, alike, sayable
+from rollback.meaning import BLANK, alike, sayable, spoken
 from rollback.plan import Left, left_sorts
 from rollback.preflight import Check, Decision, told
 from snapshot.awaited import MODIFIED, READ
@@ -38,6 +38,8 @@ from snapshot.diff import TICK
 
 EDITOR: Final = "@editor"
 """Key of the last editor's id in a before-image."""
+
+_MEANWHILE: Final = " while the restore ran"
 
 WORST_FIRST = (
     Result.FAILED,
@@ -75,19 +77,48 @@ class Sent:
     answer: Answer
 
 
-def judge(sent: Sent, found: Reading | Removal | None, us: str | None) -> dict[str, End]:
+Changed: TypeAlias = Callable[[Reading, str], str]
+"""Says who changed a field of a record since: `rollback.authors.Authors.changed`."""
+
+
+def last_event(found: Reading, name: str) -> Event | None:
+    """Return the newest entry of the vendor's history of a field, if it keeps one."""
+    events = _events(found.trail, name)
+    return events[-1] if events else None
+
+
+def changed(found: Reading, name: str) -> str:
+    """Say who changed a field since, and when, by the vendor's reading alone."""
+    event = last_event(found, name)
+    if event is None:
+        known = found.actor.kind is not ActorKind.UNKNOWN
+        return "changed since" + (f"; the record was last edited by {found.actor}" if known else "")
+    by = "" if event.actor.kind is ActorKind.UNKNOWN else f" by {event.actor}"
+    return f"changed since{by} at {spoken(event.at)}"
+
+
+def judge(
+    sent: Sent, found: Reading | Removal | None, us: str | None, changed: Changed = changed
+) -> dict[str, End]:
     """Return how each field sent ended.
 
     Args:
         sent: the write.
         found: the record as read after it.
         us: the id under which the vendor knows us, if known.
+        changed: says who changed a field since.
     """
     if not isinstance(found, Reading) or found.deleted:
         return dict.fromkeys(sent.names, _lost(sent, found))
     values = found.fields
     landed = any(alike(values.get(name), sent.step.write[name]) for name in sent.names)
-    return {name: _judged(sent, name, found, us, landed=landed) for name in sent.names}
+    ends = {name: _judged(sent, name, found, us, landed=landed) for name in sent.names}
+    return {
+        name: replace(end, words=f"{changed(found, name)}{end.words}")
+        if end.words == _MEANWHILE
+        else end
+        for name, end in ends.items()
+    }
 
 
 def _lost(sent: Sent, found: Reading | Removal | None) -> End:
@@ -109,7 +140,7 @@ def _judged(sent: Sent, name: str, found: Reading, us: str | None, *, landed: bo
     if not landed and sent.answer.verdict is Verdict.UNKNOWN:
         return _in_doubt(sent, name, found, us)
     if _overwritten(sent, name, found, us):
-        return End(Result.CONFLICT, f"{changed(found, name)} while the restore ran")
+        return End(Result.CONFLICT, _MEANWHILE)
     unmoved = alike(now, sent.before.get(name))
     what = "it still holds the value from before" if unmoved else "it now holds another value"
     return End(Result.FAILED, f"accepted by the CRM but not kept: {what}")
@@ -125,7 +156,7 @@ def _in_doubt(sent: Sent, name: str, found: Reading, us: str | None) -> End:
         if now in BLANK and _half_done(sent, name, found, us):
             words = "blanked on the way to its value, and then the CRM said nothing more"
             return End(Result.FAILED, words, asks_again=True)
-        return End(Result.CONFLICT, f"{changed(found, name)} while the restore ran")
+        return End(Result.CONFLICT, _MEANWHILE)
     if untouched(sent.before, found, name):
         words = "the CRM did not take the write, and said nothing; the value is unchanged"
         return End(Result.FAILED, words, asks_again=True)
@@ -205,15 +236,6 @@ def refused(answer: Answer) -> str:
     return f"refused by the CRM: {words}{code}{hint}"
 
 
-def changed(found: Reading, name: str) -> str:
-    """Say who changed a field since, and when, as far as the vendor tells."""
-    events = _events(found.trail, name)
-    actor, at = (events[-1].actor, events[-1].at) if events else (found.actor, found.edited_at)
-    if actor.kind is ActorKind.UNKNOWN:
-        return f"changed since, at {stamp(at)}" if events else "changed since"
-    return f"changed since by {actor} at {stamp(at)}"
-
-
 def gone(found: Reading | Removal | None) -> str:
     """Say that a record is not live any more, and what is known of that."""
     if found is None:
@@ -222,11 +244,11 @@ def gone(found: Reading | Removal | None) -> str:
         return "the record is in the recycle bin"
     into = f" into {found.merged_into}" if found.merged_into else ""
     by = "" if found.actor.kind is ActorKind.UNKNOWN else f" by {found.actor}"
-    at = f" at {stamp(found.at)}" if found.at else ""
+    at = f" at {spoken(found.at)}" if found.at else ""
     return f"the record was {found.loss.value}{into} since{by}{at}"
 
 
-def held_back(decision: Decision) -> dict[str, End]:
+def held_back(decision: Decision, changed: Changed = changed) -> dict[str, End]:
     """Return how the fields end that the preflight does not let through."""
     found = decision.found
     ends = {}
@@ -243,19 +265,42 @@ def held_back(decision: Decision) -> dict[str, End]:
     return ends
 
 
-def looked_at(journalled: Journalled, found: Reading | Removal | None) -> Outcome:
+def looked_at(
+    journalled: Journalled, found: Reading | Removal | None, changed: Changed = changed
+) -> Outcome:
     """Say how a settled step stands now: right already, changed since, or as it ended."""
     step, ended = journalled.step, journalled.outcome
     if ended is None or not step.write:
         return ended or outcome(step, {})
     ends = {
-        name: _looked_at(name, write, ended.fields.get(name, Result.FAILED), found)
+        name: _looked_at(name, write, ended.fields.get(name, Result.FAILED), found, changed)
         for name, write in step.write.items()
     }
-    return outcome(step, ends)
+    now = outcome(step, ends)
+    known = all(
+        result in (ended.fields.get(name), Result.ALREADY) for name, result in now.fields.items()
+    )
+    same = known and now.result is ended.result is not Result.RESTORED
+    # Nothing is worse than it ended: what was said then says why.
+    return replace(now, detail=ended.detail) if same and now.result is not Result.ALREADY else now
 
 
-def _looked_at(name: str, write: Token, was: Result, found: Reading | Removal | None) -> End:
+def reread(
+    journalled: Journalled, found: Reading | Removal | None, changed: Changed = changed
+) -> Outcome:
+    """Return a settled step's outcome, but changed where what was put back is there no more."""
+    ended = journalled.outcome
+    now = looked_at(journalled, found, changed)
+    if ended is None or all(
+        result in (ended.fields.get(name), Result.ALREADY) for name, result in now.fields.items()
+    ):
+        return ended or now
+    return now
+
+
+def _looked_at(
+    name: str, write: Token, was: Result, found: Reading | Removal | None, changed: Changed
+) -> End:
     live = found if isinstance(found, Reading) and not found.deleted else None
     if live is not None and alike(live.fields.get(name), write):
         return End(Result.ALREADY, "it holds the wanted value already")

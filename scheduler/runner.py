@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from crmtrail.errors import CrmtrailError, CursorLost
-from crmtrail.model import Gap, Lease, Mode, Page
+from crmtrail.errors import CrmtrailError, CursorLost, Mistake
+from crmtrail.model import Gap, Lease, Mode, Page, Schema, Usage
 from crmtrail.ports import Clock, Connector, Kept, Leases, Notice, Store
 
 
@@ -98,8 +98,17 @@ class Runner:
         stopping: Callable[[], bool],
         progress: Progress,
     ) -> Run:
-        number = self._store.begin(run.source, run.object, run.mode, self._clock.now())
         before = connector.calls
+        met = _meet(connector, run.object)
+        if isinstance(met, Mistake) and not self._known(run):
+            # A name that the vendor does not know leaves nothing in the store.
+            return replace(
+                run,
+                state="failed",
+                failure=_failure(met),
+                api_calls=connector.calls - before,
+            )
+        number = self._store.begin(run.source, run.object, run.mode, self._clock.now())
 
         def spent(state: Run) -> Run:
             return replace(state, api_calls=connector.calls - before)
@@ -110,23 +119,34 @@ class Runner:
             progress(run)
 
         try:
+            self._learn(met)
             run = spent(self._pages(lease, connector, number, run, stopping, tell))
         except CrmtrailError as error:
-            failure = Failure(str(error), error.hint, error.exit_code)
-            run = spent(replace(run, state="failed", failure=failure))
+            run = spent(replace(run, state="failed", failure=_failure(error)))
         except BaseException:
-            self._finish(number, replace(spent(run), state="failed"), "the program stopped")
+            stopped = replace(spent(run), state="failed")
+            self._finish(number, stopped, "the program stopped", connector.usage())
             raise
-        self._finish(number, run, run.failure.message if run.failure else "")
+        told = run.failure.message if run.failure else ""
+        self._finish(number, run, told, connector.usage())
         return run
 
-    def _finish(self, number: int, run: Run, detail: str) -> None:
+    def _learn(self, met: Schema | CrmtrailError) -> None:
+        if isinstance(met, CrmtrailError):
+            raise met
+        self._store.learn(met, self._clock.now())
+
+    def _known(self, run: Run) -> bool:
+        return self._store.standing(run.source, run.object).last_run is not None
+
+    def _finish(self, number: int, run: Run, detail: str, usage: Usage) -> None:
         self._store.finish(
             number,
             state=run.state,
             at=self._clock.now(),
             api_calls=run.api_calls,
             detail=detail,
+            usage=usage,
         )
 
     def _pages(
@@ -138,7 +158,6 @@ class Runner:
         stopping: Callable[[], bool],
         tell: Progress,
     ) -> Run:
-        self._store.learn(connector.schema(run.object), self._clock.now())
         position = self._store.standing(run.source, run.object).cursor
         cursor = connector.start(run.object, position, run.mode)
         restarted = False
@@ -173,11 +192,23 @@ class Runner:
         return self._leases.renew(lease, self._ttl) or lease
 
 
+def _meet(connector: Connector, object_: str) -> Schema | CrmtrailError:
+    """Return the object's fields, or why they cannot be had."""
+    try:
+        return connector.schema(object_)
+    except CrmtrailError as error:
+        return error
+
+
+def _failure(error: CrmtrailError) -> Failure:
+    return Failure(str(error), error.hint, error.exit_code)
+
+
 def _after(run: Run, page: Page, kept: Kept) -> Run:
     return replace(
         run,
         kept=run.kept + kept,
         watermark=page.watermark or run.watermark,
         complete_to=page.complete_to or run.complete_to,
-        gaps=(*run.gaps, *page.gaps),
+        gaps=(*run.gaps, *page.gaps, *kept.gaps),
     )

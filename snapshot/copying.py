@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from crmtrail.errors import NoStore, VerifyFailed
 from crmtrail.ports import Verification
-from snapshot.database import BUSY_MS, DRIVER, connect
+from snapshot.database import BUSY_MS, DRIVER, connect, told
 from snapshot.verify import verify
 
 Progress: TypeAlias = Callable[[int, int | None, str], None]
@@ -42,7 +42,7 @@ def copy_live(path: Path, to: Path, progress: Progress) -> None:
     In WAL mode nobody waits. Otherwise writers may go on between the steps, which begins the copy
     again; from the third time on they wait for one step that copies all.
     """
-    with closing(_raw(path)) as source, closing(_raw(to)) as target:
+    with _explained(to), closing(_raw(path)) as source, closing(_raw(to)) as target:
         if source.execute("PRAGMA journal_mode").fetchone() == ("wal",):
             source.execute("BEGIN")
             source.execute("SELECT count(*) FROM sqlite_master").fetchall()  # pins the moment
@@ -128,6 +128,18 @@ def _failing(told_as: Path) -> Iterator[None]:
         raise VerifyFailed(f"{told_as} is damaged: {said}") from error
     except (ValueError, LookupError, TypeError) as error:
         raise VerifyFailed(f"{told_as} was altered: {error}") from error
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say of a full or broken disk what `snapshot.database` says of the store's."""
+    try:
+        yield
+    except DRIVER.OperationalError as error:
+        found = told(error, path)
+        if found is None:
+            raise
+        raise found from error
 
 
 def _raw(path: Path) -> Any:

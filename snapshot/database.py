@@ -4,17 +4,20 @@ Every transaction of the engine takes the write lock at once (BEGIN IMMEDIATE), 
 transaction finds out at its end that it cannot write. `reading` gives one that only reads.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DatabaseError
 
-from crmtrail.errors import Mistake, NoStore
+from crmtrail.errors import CrmtrailError, Locked, Mistake, NoStore, StopAll
 
 try:
     import pysqlite3.dbapi2 as _bundled
@@ -62,15 +65,59 @@ def sqlite_path(url: str) -> Path:
 
 
 def connect(path: Path) -> Engine:
-    """Return the engine over one file. Nothing is opened yet."""
+    """Return the engine over one file. Nothing is opened yet.
+
+    A file that cannot be written is opened for reading only. Whatever goes wrong below then
+    becomes one of our errors, as `told` says.
+    """
+    writable = is_writable(path)
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         module=DRIVER,
-        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
+        creator=partial(_open, path, writable=writable),
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _prepare if writable else _prepare_reading)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", partial(_explain, path))
     return engine
+
+
+def is_writable(path: Path) -> bool:
+    """Return whether a store can be written: its file, and the folder for what lies beside it.
+
+    A file that is not there yet counts as writable; opening it says why it cannot be made.
+    """
+    return not path.exists() or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def told(error: BaseException, path: Path) -> CrmtrailError | None:
+    """Return what SQLite says of the disk or of others, in plain words; None for all else."""
+    said = str(error)
+    if "database or disk is full" in said:
+        return StopAll(
+            f"the disk of the store {path} is full",
+            hint="free space and run again: nothing kept is lost",
+        )
+    if "disk I/O error" in said:
+        return StopAll(
+            f"the disk of the store {path} failed: {said}",
+            hint="check the disk, then run `crmtrail verify`",
+        )
+    if "readonly database" in said:
+        return StopAll(
+            f"the store {path} can only be read", hint="check its permissions and its file system"
+        )
+    if "unable to open database file" in said:
+        return NoStore(
+            f"the store {path} cannot be opened",
+            hint="check store.url, the folder and its permissions",
+        )
+    if "database is locked" in said or "database table is locked" in said:
+        return Locked(
+            f"another process has been writing the store {path} for {BUSY_MS // 1000} seconds",
+            hint="wait for its end, then run again",
+        )
+    return None
 
 
 def sqlite_version() -> str:
@@ -112,13 +159,49 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        said = str(error.orig)
-        if "locked" in said:
-            raise
         raise NoStore(
-            f"the store {path} cannot be opened: {said}",
+            f"the store {path} cannot be opened: {error.orig}",
             hint="check store.url, the folder and its permissions",
         ) from error
+
+
+def _open(path: Path, *, writable: bool) -> Any:
+    """Connect as SQLAlchemy would, but a store that cannot be written for reading only.
+
+    Where nobody can write the folder, nobody writes the file: ``immutable`` then spares SQLite the
+    files that it would make beside it. Not where some are there, for they hold newer pages.
+    """
+    settings: dict[str, Any] = {
+        "isolation_level": None,
+        "timeout": BUSY_MS / 1000,
+        # One thread at a time, but the main thread closes what the workers opened.
+        "check_same_thread": False,
+    }
+    if writable:
+        return DRIVER.connect(str(path), **settings)
+    alone = not os.access(path.parent, os.W_OK) and not _has_log(path)
+    mode = "mode=ro&immutable=1" if alone else "mode=ro"
+    return DRIVER.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, **settings)
+
+
+def _has_log(path: Path) -> bool:
+    log = Path(f"{path}-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _explain(path: Path, context: ExceptionContext) -> None:
+    found = told(context.original_exception, path)
+    if found is not None:
+        raise found from context.original_exception
+
+
+def _prepare_reading(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        cursor.execute("PRAGMA cache_size = -65536")  # 64 MiB
+    finally:
+        cursor.close()
 
 
 def _prepare(connection: Any, _record: object) -> None:

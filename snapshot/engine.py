@@ -1,5 +1,6 @@
 """Open a store: make it, or bring it up to this version, or say why that cannot be."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -7,11 +8,17 @@ from sqlalchemy import Connection, Engine
 
 from crmtrail.errors import NoStore
 from crmtrail.ports import Clock
-from snapshot.database import connect, explained, reading, sqlite_path, writing
+from snapshot.database import connect, explained, is_writable, reading, sqlite_path, writing
+from snapshot.noticed import incidents_of, seal_findings
 from snapshot.store import SqlStore
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration. A store that is there already opens without loading alembic."""
+
+_UNSEALED_INCIDENTS: Final = ("0001", "0002", "0003")
+"""Stores that sealed no incident when it was opened; an upgrade seals them as they are."""
+
+_OURS_ONLY: Final = 0o600
 
 
 def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
@@ -31,7 +38,8 @@ def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
     if not path.exists():
         if not create:
             raise NoStore(
-                f"there is no store at {path}", hint="run crmtrail init, or check store.url"
+                f"there is no store at {path}",
+                hint="the first `crmtrail sync` makes it; or check store.url",
             )
         _make_folder(path.parent)
     return open_file(path, clock)
@@ -49,6 +57,7 @@ def open_file(path: Path, clock: Clock, *, told_as: Path | None = None) -> SqlSt
         NoStore: as `open_store`.
     """
     name = told_as or path
+    _make_file(path)
     engine = connect(path)
     try:
         with explained(name):
@@ -69,11 +78,33 @@ def _make_folder(folder: Path) -> None:
         ) from error
 
 
+def _make_file(path: Path) -> None:
+    """Make the file where there is none, for nobody else to read: it holds the CRM's people.
+
+    SQLite gives the files beside it the same permissions.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OURS_ONLY))
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise NoStore(
+            f"the store {path} cannot be made: {error.strerror}",
+            hint="check store.url, the folder and its permissions",
+        ) from error
+
+
 def _bring_up(engine: Engine, path: Path) -> None:
     """Run the migrations that a store lacks, in one transaction."""
     with reading(engine) as connection:
-        if _revision(connection, path) == HEAD:
-            return
+        before = _revision(connection, path)
+    if before == HEAD:
+        return
+    if not is_writable(path):
+        raise NoStore(
+            f"the store {path} is of an earlier crmtrail and can only be read",
+            hint="copy it to where it can be written; opening it there upgrades the copy",
+        )
     # Loaded only here: alembic costs half a second, and most openings need none of it.
     from snapshot.migrating import known_revisions, upgrade  # noqa: PLC0415 -- see above
 
@@ -86,6 +117,9 @@ def _bring_up(engine: Engine, path: Path) -> None:
             )
         if found != HEAD:
             upgrade(connection)
+        if found in _UNSEALED_INCIDENTS:
+            for incident in incidents_of(connection, ()):
+                seal_findings(connection, [incident], incident.seen_at)
 
 
 def _revision(connection: Connection, path: Path) -> str | None:

@@ -20,7 +20,7 @@ from snapshot.diff import Draft, Past
 from snapshot.entries import VERSION, version_entry
 from snapshot.leaves import append_entries, frontier_of, size_of
 from snapshot.names import actor_ids, field_ids
-from snapshot.noticed import keep_findings, keep_operations, open_operations
+from snapshot.noticed import keep_findings, keep_operations, open_operations, seal_findings
 from snapshot.schemas import newest_schema
 from snapshot.times import at_micros, micros
 
@@ -72,9 +72,10 @@ def absorb_found(
 
     noticed = batch.notice(look)
     keep_operations(connection, place.object_id, noticed.operations)
-    incidents = keep_findings(connection, noticed, now)
+    incidents = keep_findings(connection, noticed, now, place.run)
     _Writer(connection, place, ids).write(batch)
-    return batch.kept(incidents)
+    seal_findings(connection, incidents, now)
+    return batch.kept(each.id for each in incidents)
 
 
 def _stored(

@@ -5,7 +5,7 @@ means (`snapshot.diff`, `snapshot.absorbing`) is the same code; how it is rememb
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -23,7 +23,7 @@ from crmtrail.model import (
     Ref,
     Removal,
     Schema,
-    stamp,
+    Usage,
     utc,
 )
 from crmtrail.ports import (
@@ -33,38 +33,26 @@ from crmtrail.ports import (
     Noticed,
     Scene,
     Standing,
+    Told,
 )
 from snapshot.absorbing import Batch, may_grow
 from snapshot.awaited import Sent
-from snapshot.incidents import incident_id, opened, seen_again
+from snapshot.counts import COMING_AND_GOING
+from snapshot.incidents import (
+    FINDING,
+    MOVE,
+    finding_entry,
+    incident_id,
+    moved,
+    opened,
+    seen_again,
+)
 from snapshot.memory_history import MemoryHistory
 from snapshot.memory_leases import MemoryLeases
+from snapshot.memory_runs import Place, Run, compare, run_entry, shortfalls
 
 Awaited: TypeAlias = Callable[[Sequence[Ref]], Mapping[Ref, Sequence[Sent]]]
 """Tells which of our own steps were sent for some records."""
-
-
-@dataclass(slots=True)
-class _Run:
-    object: tuple[str, str]
-    mode: Mode
-    started: datetime
-    state: str = "running"
-    finished: datetime | None = None
-    kept: Kept = field(default_factory=Kept)
-
-
-@dataclass(slots=True)
-class _Object:
-    """One object of one source."""
-
-    cursor: str | None = None
-    watermark: datetime | None = None
-    complete_to: datetime | None = None
-    expected: int | None = None
-    fence: int = 0
-    gaps: list[Gap] = field(default_factory=list)
-    schema: Schema | None = None
 
 
 def _nothing_sent(_refs: Sequence[Ref]) -> Mapping[Ref, Sequence[Sent]]:
@@ -90,8 +78,8 @@ class MemoryStore(MemoryHistory):
         self._leases = leases
         self._awaited = awaited
         self.seen: dict[tuple[str, int], int] = {}
-        self._objects: dict[tuple[str, str], _Object] = {}
-        self._runs: list[_Run] = []
+        self._objects: dict[tuple[str, str], Place] = {}
+        self._runs: list[Run] = []
         self._operations: dict[str, Operation] = {}
         self._incidents: dict[str, Incident] = {}
 
@@ -100,7 +88,7 @@ class MemoryStore(MemoryHistory):
     def begin(self, source: str, object_: str, mode: Mode, at: datetime) -> int:
         """Open a sync run and return its number."""
         self._object(source, object_)
-        self._runs.append(_Run((source, object_), mode, utc(at)))
+        self._runs.append(Run((source, object_), mode, utc(at)))
         return len(self._runs)
 
     def learn(self, schema: Schema, at: datetime) -> bool:
@@ -127,15 +115,31 @@ class MemoryStore(MemoryHistory):
             raise LeaseLost(
                 f"another runner took over {source}:{page.object}; nothing of this page was kept"
             )
-        kept = self._absorb(key, (*page.readings, *page.removals), notice)
+        started = self._runs[run - 1].started
+        kept = self._absorb(key, (*page.readings, *page.removals), notice, started=started)
         where.fence = lease.fence
         where.cursor = page.cursor
         where.watermark = page.watermark or where.watermark
         where.complete_to = page.complete_to or where.complete_to
         where.expected = where.expected if page.expected is None else page.expected
         where.gaps.extend(gap for gap in page.gaps if gap not in where.gaps)
-        self._runs[run - 1].kept += kept
-        return kept
+        this = self._runs[run - 1]
+        this.kept += kept
+        if page.expected is not None:
+            this.expected = (page.expected, self._clock.now())
+        differs = self._compare(this) if page.done else None
+        return kept if differs is None else replace(kept, gaps=(differs,))
+
+    def _compare(self, this: Run) -> Gap | None:
+        """Compare the vendor's count with what is stored; see `snapshot.runs.compare`."""
+        moves = [
+            draft.change_set.at
+            for ref, record in self._records.items()
+            if (ref.source, ref.object) == this.object
+            for draft in record.drafts
+            if draft.change_set.op in COMING_AND_GOING
+        ]
+        return compare(this, self._runs, self.standing(*this.object).records, moves)
 
     def _horizon(self, key: tuple[str, str]) -> datetime | None:
         """Return from when a record is new: records may be stamped by another clock."""
@@ -154,10 +158,17 @@ class MemoryStore(MemoryHistory):
     ) -> Kept:
         """Store readings taken outside a run (preflight, read-back); moves no cursor."""
         self._object(source, object_)
-        return self._absorb((source, object_), found, notice, read_back=True)
+        return self._absorb((source, object_), found, notice, started=None)
 
     def finish(
-        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+        self,
+        run: int,
+        *,
+        state: str,
+        at: datetime,
+        api_calls: int,
+        detail: str = "",
+        usage: Usage | None = None,
     ) -> None:
         """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
         del detail
@@ -166,25 +177,11 @@ class MemoryStore(MemoryHistory):
         if not 0 < run <= len(self._runs) or self._runs[run - 1].finished is not None:
             raise Unfound(f"there is no open run {run}")
         closed = self._runs[run - 1]
-        closed.state, closed.finished = state, utc(at)
-        entry = {
-            "run": run,
-            "source": closed.object[0],
-            "object": closed.object[1],
-            "mode": closed.mode.value,
-            "state": state,
-            "started": stamp(closed.started),
-            "api_calls": api_calls,
-            "read": closed.kept.read,
-            "created": closed.kept.created,
-            "updated": closed.kept.updated,
-            "deleted": closed.kept.deleted,
-            "changes": closed.kept.changes,
-        }
-        self.seal("run", entry, at)
+        closed.state, closed.finished, closed.usage = state, utc(at), usage
+        self.seal("run", run_entry(run, closed, api_calls), at)
 
-    def _object(self, source: str, object_: str) -> _Object:
-        return self._objects.setdefault((source, object_), _Object())
+    def _object(self, source: str, object_: str) -> Place:
+        return self._objects.setdefault((source, object_), Place())
 
     def _absorb(
         self,
@@ -192,7 +189,7 @@ class MemoryStore(MemoryHistory):
         found: Sequence[Reading | Removal],
         notice: Notice,
         *,
-        read_back: bool = False,
+        started: datetime | None,
     ) -> Kept:
         refs = list(dict.fromkeys(one.ref for one in found))
         stored = {ref.id: self._records[ref].past for ref in refs if ref in self._records}
@@ -201,6 +198,7 @@ class MemoryStore(MemoryHistory):
             for ref, steps in self._awaited(refs).items()
         }
         horizon = self._horizon(key)
+        read_back = started is None
         batch = Batch.of(found, stored, horizon=horizon, sent=sent, read_back=read_back)
 
         def look(change_sets: Sequence[ChangeSet]) -> Noticed:
@@ -208,8 +206,11 @@ class MemoryStore(MemoryHistory):
 
         noticed = batch.notice(look)
         self._operations.update((each.id, each) for each in noticed.operations)
-        incidents = list(self._note(noticed))
+        incidents = list(self._note(noticed, started))
         self._write(key, batch)
+        for id_ in incidents:
+            incident = self._incidents[id_]
+            self.seal(FINDING, finding_entry(incident), incident.seen_at)
         return batch.kept(incidents)
 
     def _scene(
@@ -229,7 +230,7 @@ class MemoryStore(MemoryHistory):
             operations=sorted(near, key=lambda each: (each.started, each.id)),
         )
 
-    def _note(self, noticed: Noticed) -> Iterator[str]:
+    def _note(self, noticed: Noticed, started: datetime | None) -> Iterator[str]:
         now = self._clock.now()
         by_key = {(i.finding.rule, i.finding.operation): i for i in self._incidents.values()}
         for finding in noticed.findings:
@@ -238,7 +239,7 @@ class MemoryStore(MemoryHistory):
                 id_ = incident_id(finding.rule, finding.operation, self._incidents.__contains__)
                 after = opened(id_, finding, self._operations[finding.operation], now)
             else:
-                after = seen_again(before, finding, now)
+                after = seen_again(before, finding, now, run_started=started)
             if after is not before:
                 self._incidents[after.id] = after
                 yield after.id
@@ -253,13 +254,17 @@ class MemoryStore(MemoryHistory):
 
     def standing(self, source: str, object_: str) -> Standing:
         """Return where an object stands; zeros where nothing was ever stored."""
-        where = self._objects.get((source, object_), _Object())
+        where = self._objects.get((source, object_), Place())
         records = [
             r for ref, r in self._records.items() if (ref.source, ref.object) == (source, object_)
         ]
         runs = [run for run in self._runs if run.object == (source, object_)]
         closed = [run.finished for run in runs if run.finished is not None]
         deleted = sum(record.past.deleted for record in records)
+        told = [run.expected[1] for run in runs if run.expected is not None]
+        last = runs[-1].state if runs else None
+        if last == "running" and not self._leases.held(source, object_):
+            last = "interrupted"
         return Standing(
             source=source,
             object=object_,
@@ -270,18 +275,29 @@ class MemoryStore(MemoryHistory):
             watermark=where.watermark,
             complete_to=where.complete_to,
             expected=where.expected,
-            last_run=runs[-1].state if runs else None,
+            last_run=last,
             last_finished=closed[-1] if closed else None,
-            gaps=tuple(where.gaps),
+            gaps=(*where.gaps, *shortfalls(runs)),
+            expected_at=told[-1] if told else None,
         )
 
     def standings(self) -> Sequence[Standing]:
         """Return every (source, object) ever synced."""
         return [self.standing(*key) for key in sorted(self._objects)]
 
+    def usage(self, source: str) -> Told | None:
+        """Return the last word on a source's budget; None where its vendor never said any."""
+        told = [
+            Told(run.usage, run.finished)
+            for run in self._runs
+            if run.object[0] == source and run.usage is not None and run.finished is not None
+            if (run.usage.used, run.usage.limit) != (None, None)
+        ]
+        return max(told, key=lambda each: each.at, default=None)
+
     def schema(self, source: str, object_: str) -> Schema | None:
         """Return the newest schema kept."""
-        return self._objects.get((source, object_), _Object()).schema
+        return self._objects.get((source, object_), Place()).schema
 
     # --- noticed -----------------------------------------------------------------------------
 
@@ -326,13 +342,24 @@ class MemoryStore(MemoryHistory):
         found = self._incidents[id_]
         return replace(found, operation=self._operations[found.finding.operation])
 
-    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
-        """Move an incident to a state and seal that; one already there is left alone."""
+    def mark(
+        self,
+        incident: str,
+        state: IncidentState,
+        at: datetime,
+        *,
+        by: str = "",
+        why: str = "",
+    ) -> None:
+        """Move an incident to a state and seal that, with who and why.
+
+        One already there is left alone.
+        """
         before = self.incident(incident)
         if before.state is not state:
             self._incidents[incident] = replace(before, state=state)
-            entry = {"incident": incident, "from": before.state.value, "to": state.value}
-            self.seal("incident", entry, at)
+            entry = moved(incident, before.state, state, by=by, why=why)
+            self.seal(MOVE, entry, at)
 
     def close(self) -> None:
         """Close the store."""

@@ -54,6 +54,15 @@ class MemoryLeases:
         """Return the newest fence given out; 0 where there was none."""
         return self._fences.get((source, object_), 0)
 
+    def held(self, source: str, object_: str) -> bool:
+        """Return whether somebody who still runs holds a lease that has not run out."""
+        found = self._held.get((source, object_))
+        return (
+            found is not None
+            and found.expires_at >= self._clock.now()
+            and self._alive(found.holder)
+        )
+
     def _is_held(self, lease: Lease) -> bool:
         held = self._held.get((lease.source, lease.object))
         return held is not None and (held.fence, held.holder) == (lease.fence, lease.holder)

@@ -21,7 +21,8 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Noticed
 from snapshot.absorbing import OPEN_FOR
-from snapshot.incidents import incident_id, opened, seen_again
+from snapshot.incidents import FINDING, finding_entry, incident_id, opened, seen_again
+from snapshot.leaves import seal_all
 from snapshot.names import actor_ids, actor_of
 from snapshot.times import at_micros, micros
 
@@ -86,23 +87,36 @@ def keep_operations(connection: Connection, object_: int, operations: Iterable[O
         )
 
 
-def keep_findings(connection: Connection, noticed: Noticed, at: datetime) -> list[str]:
-    """Store findings as incidents; return the ids of those that are new or changed."""
+def keep_findings(
+    connection: Connection, noticed: Noticed, at: datetime, run: int | None
+) -> list[Incident]:
+    """Store findings as incidents; return those that are new or changed."""
     changed = []
+    started: int | None = None
+    if noticed.findings and run is not None:
+        started = connection.exec_driver_sql(
+            "SELECT started FROM sync_run WHERE run_id = ?", (run,)
+        ).scalar_one()
     for finding in noticed.findings:
         before = _incidents(
             connection, "WHERE i.rule = ? AND i.operation_id = ?", (finding.rule, finding.operation)
         )
         if before:
-            after = seen_again(before[0], finding, at)
+            after = seen_again(before[0], finding, at, run_started=at_micros(started))
             if after is before[0]:
                 continue
         else:
             id_ = incident_id(finding.rule, finding.operation, lambda id_: _taken(connection, id_))
             after = opened(id_, finding, operation_of(connection, finding.operation), at)
         _keep(connection, after)
-        changed.append(after.id)
+        changed.append(after)
     return changed
+
+
+def seal_findings(connection: Connection, incidents: Sequence[Incident], at: datetime) -> None:
+    """Seal incidents as they are now, behind what else was sealed in this transaction."""
+    if incidents:
+        seal_all(connection, FINDING, [finding_entry(each) for each in incidents], at)
 
 
 def operations_of(

@@ -1,6 +1,7 @@
 """The store on SQL: runs, pages, and the front of everything that can be asked."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from crmtrail.model import (
     Ref,
     Removal,
     Schema,
+    Usage,
     Version,
     utc,
 )
@@ -33,10 +35,12 @@ from crmtrail.ports import (
     Notice,
     Query,
     Standing,
+    Told,
     Verification,
 )
 from snapshot import compare, history, leaves, logbook, noticed, records, runs, schemas
 from snapshot.database import reading, writing
+from snapshot.incidents import MOVE, moved
 from snapshot.keeping import Place, absorb_found
 from snapshot.names import object_id
 from snapshot.times import at_micros, micros
@@ -86,7 +90,12 @@ class SqlStore:
             )
             runs.keep_gaps(connection, place.object_id, run, page.gaps)
             runs.count(connection, run, kept)
-        return kept
+            if page.expected is not None:
+                runs.counted(connection, run, page.expected, self._clock.now())
+            differs = (
+                runs.compare(connection, place.object_id, place.object, run) if page.done else None
+            )
+        return kept if differs is None else replace(kept, gaps=(differs,))
 
     def absorb(
         self,
@@ -102,11 +111,20 @@ class SqlStore:
             return absorb_found(connection, place, found, notice=notice, now=self._clock.now())
 
     def finish(
-        self, run: int, *, state: str, at: datetime, api_calls: int, detail: str = ""
+        self,
+        run: int,
+        *,
+        state: str,
+        at: datetime,
+        api_calls: int,
+        detail: str = "",
+        usage: Usage | None = None,
     ) -> None:
         """Close a sync run (state ``done``, ``failed``, ``stopped`` or ``locked``) and seal it."""
         with writing(self.engine) as connection:
-            entry = runs.finish(connection, run, state=state, at=at, calls=api_calls, detail=detail)
+            entry = runs.finish(
+                connection, run, state=state, at=at, calls=api_calls, detail=detail, usage=usage
+            )
             leaves.seal(connection, "run", entry, at)
 
     # --- what is known -----------------------------------------------------------------------
@@ -114,12 +132,17 @@ class SqlStore:
     def standing(self, source: str, object_: str) -> Standing:
         """Return where an object stands; zeros where nothing was ever stored."""
         with reading(self.engine) as connection:
-            return runs.standing(connection, source, object_)
+            return runs.standing(connection, source, object_, self._clock.now())
 
     def standings(self) -> Sequence[Standing]:
         """Return every (source, object) ever synced."""
         with reading(self.engine) as connection:
-            return runs.standings(connection)
+            return runs.standings(connection, self._clock.now())
+
+    def usage(self, source: str) -> Told | None:
+        """Return the last word on a source's budget; None where its vendor never said any."""
+        with reading(self.engine) as connection:
+            return runs.usage(connection, source)
 
     def schema(self, source: str, object_: str) -> Schema | None:
         """Return the newest schema kept."""
@@ -213,8 +236,18 @@ class SqlStore:
         with reading(self.engine) as connection:
             return noticed.incident_of(connection, id_)
 
-    def mark(self, incident: str, state: IncidentState, at: datetime) -> None:
-        """Move an incident to a state and seal that; one already there is left alone.
+    def mark(
+        self,
+        incident: str,
+        state: IncidentState,
+        at: datetime,
+        *,
+        by: str = "",
+        why: str = "",
+    ) -> None:
+        """Move an incident to a state and seal that, with who and why.
+
+        One already there is left alone.
 
         Raises:
             Unfound: there is none of this id.
@@ -223,8 +256,8 @@ class SqlStore:
             before = noticed.incident_of(connection, incident).state
             if before is not state:
                 noticed.move_incident(connection, incident, state)
-                entry = {"incident": incident, "from": before.value, "to": state.value}
-                leaves.seal(connection, "incident", entry, at)
+                entry = moved(incident, before, state, by=by, why=why)
+                leaves.seal(connection, MOVE, entry, at)
 
     # --- the ledger --------------------------------------------------------------------------
 

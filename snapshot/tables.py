@@ -199,7 +199,11 @@ class ChangeRow(SQLModel, table=True):
 
 
 class SyncRun(SQLModel, table=True):
-    """One run of one object."""
+    """One run of one object, and what the vendor said meanwhile.
+
+    ``expected`` is the vendor's count of live records, ``held`` the store's at the end of the run,
+    where the two could be compared. ``used``, ``quota`` and ``resets_at`` tell our API budget.
+    """
 
     __tablename__ = "sync_run"
     __table_args__ = (
@@ -209,6 +213,13 @@ class SyncRun(SQLModel, table=True):
         ),
         CheckConstraint("(state = 'running') = (finished IS NULL)", name="closed_once_finished"),
         Index("sync_run_newest", "object_id", "run_id"),
+        Index("sync_run_counted", "object_id", "run_id", sqlite_where=text("expected IS NOT NULL")),
+        Index(
+            "sync_run_billed",
+            "object_id",
+            "run_id",
+            sqlite_where=text("coalesce(used, quota) IS NOT NULL"),
+        ),
         MARK_STRICT,
     )
     run_id: int = Field(primary_key=True, sa_type=WHOLE)
@@ -224,6 +235,12 @@ class SyncRun(SQLModel, table=True):
     deleted: int = Field(default=0, sa_type=WHOLE)
     changes: int = Field(default=0, sa_type=WHOLE)
     detail: str = Field(default="", sa_type=Text)
+    expected: int | None = Field(default=None, sa_type=WHOLE)
+    expected_at: int | None = Field(default=None, sa_type=WHOLE)
+    held: int | None = Field(default=None, sa_type=WHOLE)
+    used: int | None = Field(default=None, sa_type=WHOLE)
+    quota: int | None = Field(default=None, sa_type=WHOLE)
+    resets_at: int | None = Field(default=None, sa_type=WHOLE)
 
 
 class Position(SQLModel, table=True):

@@ -2,7 +2,8 @@
 
 Every entry is hashed again and folded into the tree; every stored node is compared; every
 version with its changes is written out again and compared with its entry; every current document
-is hashed and compared with its newest version. Read in short transactions, up to the size that
+is hashed and compared with its newest version; every finished run and every incident is written
+out again. Read in short transactions, up to the size that
 the ledger had at the start, so that a running service is not stopped.
 """
 
@@ -11,10 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, Engine
 
 from crmtrail.model import Ref
 from crmtrail.ports import Verification
+from snapshot import verify_notes
 from snapshot.canonical import digest_of
 from snapshot.database import reading
 from snapshot.entries import VERSION, version_entry
@@ -24,13 +27,16 @@ from snapshot.rows import Stored, versions_of
 
 _BATCH: Final = 2_000
 
+UNREADABLE: Final = (ValueError, LookupError, TypeError, AttributeError, msgspec.MsgspecError)
+"""What a row raises that holds what crmtrail never wrote: it was altered."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Bad:
     """The first thing that is not as it was sealed."""
 
     kind: str
-    index: int
+    index: int | None
     why: str
     record: Ref | None = None
 
@@ -43,7 +49,8 @@ def verify(engine: Engine) -> Verification:
     """Return whether all is as it was sealed, and the first thing that is not.
 
     ``checked`` counts the entries and current records looked at. ``first_bad`` has the keys
-    ``kind`` (entry, node, version, record), ``index``, ``record`` and ``why``.
+    ``kind`` (entry, node, version, record, change, run, incident), ``index`` of the entry (None
+    for a row without one), ``record`` and ``why``.
     """
     with reading(engine) as connection:
         size = size_of(connection)
@@ -52,7 +59,10 @@ def verify(engine: Engine) -> Verification:
     while frontier.size < size:
         end = min(frontier.size + _BATCH, size)
         with reading(engine) as connection:
-            frontier, bad = _stretch(connection, frontier, end)
+            try:
+                frontier, bad = _stretch(connection, frontier, end)
+            except UNREADABLE as error:
+                bad = _Bad("version", None, f"entries {frontier.size} to {end - 1}: {error}")
         checked = frontier.size
         if bad is not None:
             return Verification(False, size, frontier.root().hex(), checked, bad.told())
@@ -63,6 +73,10 @@ def verify(engine: Engine) -> Verification:
         checked += 1
     with reading(engine) as connection:
         stray = _stray(connection)
+    try:
+        stray = stray or verify_notes.first_bad(engine, _Bad)
+    except UNREADABLE as error:
+        stray = _Bad("incident", None, f"a run or an incident cannot be read: {error}")
     if stray is not None:
         return Verification(False, size, root, checked, stray.told())
     return Verification(True, size, root, checked)

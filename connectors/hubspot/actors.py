@@ -148,8 +148,19 @@ def _other(origin: Origin, kind: str, names: Names) -> Actor:
     return unknown(f"HubSpot's source is not one we can name ({origin})")
 
 
+CREATION = (
+    "hs_object_source",
+    "hs_object_source_id",
+    "hs_object_source_user_id",
+    "hs_object_source_label",
+    "hs_object_source_detail_1",
+    "hs_created_by_user_id",
+)
+"""The properties that say who created a record."""
+
+
 def creator_of(properties: Mapping[str, str | None], names: Names) -> Actor:
-    """Return who created a record, from its ``hs_object_source*`` properties."""
+    """Return who created a record, from its properties named in `CREATION`."""
     kind = properties.get("hs_object_source") or ""
     user = properties.get("hs_created_by_user_id") or properties.get("hs_object_source_user_id")
     if not kind and not user:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from connectors.hubspot.actors import Names, Origin, actor_of, creator_of
+from connectors.hubspot.actors import CREATION, Names, Origin, actor_of, creator_of
 from connectors.hubspot.schema import MERGED, STAMPS
 from connectors.hubspot.shapes import Entry, Number, Thing, when
 from crmtrail.model import (
@@ -65,17 +65,19 @@ def reading_of(ref: Ref, thing: Thing, read_at: datetime, names: Names) -> Readi
     Raises:
         ValueError: the record has no modified stamp.
     """
-    tokens = {name: token(raw) for name, raw in thing.properties.items()}
+    properties = thing.properties
+    fields = {name: token(raw) for name, raw in properties.items()}
+    stamps = {name: fields.pop(name) for name in STAMPS & fields.keys()}
     modified = thing.updated_at
     if modified is None:
         raise ValueError(f"{ref} came without updatedAt")
     trail = tuple(_events(thing, names))
     editor, edited = _last_edit(thing, trail, modified)
-    texts = {name: plain(raw) for name, raw in thing.properties.items() if _tells_source(name)}
+    texts = {name: plain(properties[name]) for name in CREATION if name in properties}
     return Reading(
         ref=ref,
-        fields={name: value for name, value in tokens.items() if name not in STAMPS},
-        stamps={name: value for name, value in tokens.items() if name in STAMPS},
+        fields=fields,
+        stamps=stamps,
         modified_at=modified,
         edited_at=edited,
         actor=editor,
@@ -202,7 +204,3 @@ def _text(value: Number | None) -> str | None:
 def _ids(spelled: Token) -> list[str]:
     text = json.loads(spelled) if spelled.startswith('"') else spelled
     return [part for part in str(text).split(";") if part and part != NULL]
-
-
-def _tells_source(name: str) -> bool:
-    return name.startswith("hs_object_source") or name == "hs_created_by_user_id"

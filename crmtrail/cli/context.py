@@ -40,9 +40,7 @@ class Context:
     @classmethod
     def missing(cls) -> "Context":
         """Return a context for errors before the options are read."""
-        return cls(
-            Path("crmtrail.yaml"), "--json" in sys.argv, no_input=True, verbose=0, quiet=False
-        )
+        return cls(Path("crmtrail.yaml"), as_json=False, no_input=True, verbose=0, quiet=False)
 
     @property
     def app(self) -> "App":
@@ -80,15 +78,15 @@ class Context:
         if not self.quiet:
             click.echo(text, err=True)
 
-    def refuse(self, message: str, hint: str, exit_code: int) -> None:
-        """Tell an error in one line, and how to mend it."""
+    def refuse(self, message: str, hint: str, exit_code: int, **more: Any) -> None:
+        """Tell an error in one line, and how to mend it; ``more`` goes into the JSON error."""
         click.echo(f"error: {message}", err=True)
         if hint:
             click.echo(f"hint: {hint}", err=True)
         if self.as_json:
             from crmtrail.shapes import encode
 
-            error = {"message": message, "hint": hint, "exit_code": exit_code}
+            error = {"message": message, "hint": hint, "exit_code": exit_code} | more
             click.echo(encode({"error": error}).decode())
 
     @contextmanager
@@ -133,20 +131,39 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a click command whose function gets the `Context` first; ``--json`` works here too."""
+    """Make a click command whose function gets the `Context` first.
+
+    The options of the program work after the command too.
+    """
 
     def wrap(function: Callable[..., Any]) -> click.Command:
         @wraps(function)
         def entered(*args: Any, **kwargs: Any) -> Any:
             context: Context = click.get_current_context().obj
             context.as_json = kwargs.pop("json_here") or context.as_json
+            context.no_input = kwargs.pop("no_input_here") or context.no_input
+            context.quiet = kwargs.pop("quiet_here") or context.quiet
+            context.verbose += kwargs.pop("verbose_here")
+            context.config_path = kwargs.pop("config_here") or context.config_path
             return function(context, *args, **kwargs)
 
-        flag = click.option("--json", "json_here", is_flag=True, help="Print one JSON document.")
-        made: click.Command = click.command(name, **settings)(flag(entered))  # type: ignore[no-untyped-call]
+        made: click.Command = click.command(name, **settings)(_program_options(entered))  # type: ignore[no-untyped-call]
         return made
 
     return wrap
+
+
+def _program_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the options of the program stand after a command; only ``--json`` is in its help."""
+    for option in (
+        click.option("--json", "json_here", is_flag=True, help="Print one JSON document."),
+        click.option("--no-input", "no_input_here", is_flag=True, hidden=True),
+        click.option("-v", "--verbose", "verbose_here", count=True, hidden=True),
+        click.option("-q", "--quiet", "quiet_here", is_flag=True, hidden=True),
+        click.option("--config", "config_here", type=click.Path(path_type=Path), hidden=True),
+    ):
+        function = option(function)
+    return function
 
 
 def parse_time(text: str | None) -> Any:
@@ -187,14 +204,24 @@ def parse_record(text: str) -> Any:
         raise Mistake(str(error), hint="for example sf:Contact:0035g00000AbCdEAAV") from None
 
 
+_WHOLE = frozenset(
+    {"when", "since", "started", "created", "expires", "complete", "complete to"}
+    | {"record", "operation", "incident", "plan"}
+)
+"""Columns of times and ids, which nobody can use in pieces: where it is narrow, others fold."""
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
-    """Return a rich table of texts; nothing in a row is read as markup."""
+    """Return a rich table of texts; nothing in a row is read as markup.
+
+    Columns named like times and ids never wrap; the others fold.
+    """
     from rich.table import Table
     from rich.text import Text
 
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        made.add_column(name, overflow="fold")
+        made.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return made

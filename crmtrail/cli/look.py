@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from crmtrail.model import Change, Ref, Token
-    from crmtrail.ports import Difference
+    from crmtrail.model import Change, ChangeSet, Ref, Token
+    from crmtrail.ports import Difference, Query
 
 _KINDS = {"create": "created", "update": "updated", "delete": "deleted"}
 """What a difference is called, by its op."""
@@ -30,7 +30,8 @@ def shown(token: "Token | None") -> str:
     if token is None:
         return "(not told)"
     value = value_of(token)
-    text = "(blank)" if value in (None, "") else str(value)
+    # The token of what is no text is how it was told: true, false, and every digit of a number.
+    text = "(blank)" if value in (None, "") else value if isinstance(value, str) else token
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
@@ -76,9 +77,13 @@ def log(context: Context, **given: Any) -> None:
         since=parse_time(given["since"]),
         until=parse_time(given["until"]),
     )
+    _check(context, query)
     entries, following = context.app.store.log(query, limit=given["limit"], cursor=given["cursor"])
 
     def render(out: "Console") -> None:
+        if not entries:
+            out.print("No changes.")
+            return
         rows = [
             (
                 clock(line.change_set.at),
@@ -97,6 +102,38 @@ def log(context: Context, **given: Any) -> None:
 
     shape = {"changes": [shapes.entry(line) for line in entries], "next": following}
     context.answer(shape, render)
+
+
+def _check(context: Context, query: "Query") -> None:
+    """Refuse a question about what cannot be there.
+
+    Raises:
+        Mistake: --since is not before --until, or the source or object is not known.
+        Unfound: there is no such record or operation.
+    """
+    from crmtrail.errors import Mistake, Unfound
+
+    if query.since and query.until and query.since >= query.until:
+        raise Mistake("--since is not before --until")
+    store = context.app.store
+    known = [(one.source, one.object) for one in store.standings()]
+    for name, settings in context.app.config.sources.items():
+        objects = () if settings.objects == "*" else settings.objects
+        known += [(name, ""), *((name, object_) for object_ in objects)]
+    sources = {source for source, _ in known}
+    if query.source is not None and query.source not in sources:
+        raise Mistake(f"there is no source {query.source!r}", hint=_among(sources))
+    objects_ = {name for source, name in known if name and query.source in {None, source}}
+    if query.object is not None and query.object not in objects_:
+        raise Mistake(f"there is no object {query.object!r}", hint=_among(objects_))
+    if query.record is not None and store.version(query.record) is None:
+        raise Unfound(f"{query.record} is not in the store")
+    if query.operation is not None:
+        store.operation(query.operation)
+
+
+def _among(names: "Iterable[str]") -> str:
+    return f"known are: {', '.join(sorted(names)) or 'none'}"
 
 
 @command("show", short_help="A record at a time.")
@@ -153,17 +190,45 @@ def history(context: Context, record: str, field_name: str | None) -> None:
     ref = parse_record(record)
     store = context.app.store
     versions = store.timeline(ref, field_name)
-    if not versions and store.version(ref) is None:
+    state = store.version(ref) if field_name is not None or not versions else None
+    if state is None and not versions:
         raise Unfound(f"{ref} is not in the store")
+    if field_name is not None and not any(what.changes for what in versions):
+        _check_field(context, ref, field_name, state.fields if state else ())
 
     def render(out: "Console") -> None:
+        if not versions:
+            out.print(f"{field_name} of {ref} never changed.", markup=False)
+            return
         rows = [
-            (what.number, clock(what.at), what.op, str(what.actor), _told(what.changes))
+            (what.number, clock(what.at), what.op, str(what.actor), _happened(what))
             for what in versions
         ]
         out.print(table(str(ref), ("version", "when", "what", "who", "changes"), rows))
 
     context.answer(shapes.timeline(ref, versions), render)
+
+
+def _check_field(context: Context, ref: "Ref", name: str, held: "Iterable[str]") -> None:
+    """Refuse a field that is neither in a record nor in the schema of its object."""
+    from difflib import get_close_matches
+
+    from crmtrail.errors import Mistake
+
+    schema = context.app.store.schema(ref.source, ref.object)
+    fields = {*held, *(schema.fields if schema else ())}
+    if name not in fields:
+        near = get_close_matches(name, fields)
+        hint = f"did you mean {', '.join(near)}?" if near else f"`crmtrail show {ref}` lists them"
+        raise Mistake(f"{ref.object} has no field {name!r}", hint=hint)
+
+
+def _happened(what: "ChangeSet") -> str:
+    from crmtrail.model import Op
+
+    if what.op is Op.BASELINE:
+        return "first sight: what was before is not known"
+    return _told(what.changes)
 
 
 def _told(changes: "tuple[Change, ...]") -> str:

@@ -97,22 +97,26 @@ def program(
 ) -> None:
     """Keep every version of every CRM record, notice overwrites, put the right values back."""
     context: Context = ctx.obj
-    context.config_path, context.as_json, context.no_input = config_path, as_json, no_input
+    del as_json  # `run` looks for it before anything else, so that any error is JSON too.
+    context.config_path, context.no_input = config_path, no_input
     context.verbose, context.quiet = verbose, quiet
     ctx.call_on_close(context.close)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code; every error becomes one line on stderr."""
+    given = list(_given(arguments))
     context = Context.missing()
+    context.as_json = "--json" in given
     try:
-        with program.make_context("crmtrail", list(_given(arguments)), obj=context) as ctx:
-            # Known before the command is: an unknown command is refused in JSON too.
-            context.as_json = bool(ctx.params["as_json"])
+        with program.make_context("crmtrail", given, obj=context) as ctx:
             result: Any = program.invoke(ctx)
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return 2
     except BaseException as error:
         message, hint, code = _told(error)
         if code is None or (context.verbose > 1 and not isinstance(error, click.exceptions.Exit)):

@@ -84,12 +84,23 @@ def incidents(context: Context, states: tuple[str, ...], *, exit_code: bool) -> 
 
 @command("incident", short_help="One incident, with its evidence.")
 @click.argument("id_", metavar="ID")
-def incident(context: Context, id_: str) -> None:
+@click.option("--resolve", is_flag=True, help="Close it by hand; needs --why.")
+@click.option("--why", help="Why it is closed; sealed in the ledger with your name.")
+def incident(context: Context, id_: str, *, resolve: bool, why: str | None) -> None:
     """Show one incident: who, through what, when, which fields, and how to undo it."""
     from itertools import islice
 
     from crmtrail import shapes
+    from crmtrail.errors import Mistake
 
+    reason = (why or "").strip()
+    if resolve != bool(reason):
+        raise Mistake(
+            "--resolve and --why TEXT go together",
+            hint=f"for example: crmtrail incident {id_} --resolve --why 'the import was meant'",
+        )
+    if resolve:
+        context.app.resolve(id_, reason)
     store = context.app.store
     found = store.incident(id_)
 
@@ -116,5 +127,7 @@ def incident(context: Context, id_: str) -> None:
         )
         out.print(f"All of them:  crmtrail log --operation {cluster.id}")
         out.print(f"Undo it:      crmtrail plan --incident {found.id}")
+        if found.state != "resolved":
+            out.print(f"Close it:     crmtrail incident {found.id} --resolve --why TEXT")
 
     context.answer(shapes.incident(found), render)

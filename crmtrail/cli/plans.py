@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _SIGNS = {"update": "~", "create": "+", "undelete": "+", "delete": "-", "associate": "&",
           "skip": "=", "conflict": "!", "blocked": "x"}  # fmt: skip
 
+_UNWRITTEN = frozenset({"skip", "conflict", "blocked"})
+
 _SHOWN = 40
 """Steps shown to a person at first; --all and --json have every one."""
 
@@ -85,9 +87,12 @@ def _selection(context: Context, **given: Any) -> "Selection":
 def plans(context: Context) -> None:
     """List plans, newest first, and how far each got."""
     from crmtrail import shapes
+    from rollback.life import state_of, undoings
 
-    journal = context.app.journal
-    made = journal.plans()
+    app = context.app
+    journal = app.journal
+    made, undone, now = journal.plans(), undoings(journal), app.clock.now()
+    states = {one.id: state_of(journal, one, now, undone) for one in made}
 
     def render(out: "Console") -> None:
         rows = [
@@ -96,7 +101,7 @@ def plans(context: Context) -> None:
                 clock(one.created),
                 one.author,
                 " ".join(f"{n:,} {action}" for action, n in one.counts.items() if n),
-                "applied" if journal.receipt(one.id) else "not applied",
+                states[one.id],
             )
             for one in made
         ]
@@ -104,7 +109,7 @@ def plans(context: Context) -> None:
 
     shape = [
         shapes.plan(one, journal.approvals(one.id))
-        | {"applied": journal.receipt(one.id) is not None}
+        | {"applied": journal.receipt(one.id) is not None, "state": states[one.id]}
         for one in made
     ]
     context.answer({"plans": shape}, render)
@@ -121,9 +126,12 @@ def plan_show(context: Context, id_: str, *, all_steps: bool) -> None:
 def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:
     """Print a plan with its steps."""
     from crmtrail import shapes
+    from rollback.life import approvals_given, approvals_required
 
     journal = context.app.journal
+    required = approvals_required(made, context.app.config.restore)
     shape = shapes.plan(made, journal.approvals(made.id))
+    shape["approval"]["required"] = required
     if context.as_json:
         steps = (shapes.step(one.step) for one in journal.steps(made.id))
         _stream(shape, steps)
@@ -135,7 +143,13 @@ def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:
         render_plan(out, made, (one.step for one in islice(journal.steps(made.id), limit)))
         if limit < total:
             out.print(f"... and {total - limit:,} more: crmtrail plan-show {made.id} --all")
-        render_totals(out, made)
+        state = context.app.restoring.state(made)
+        if state != "planned":
+            render_counts(out, made)
+            rest = f"; crmtrail apply {made.id} goes on" if state == "part applied" else ""
+            out.print(f"State: {state}{rest}", markup=False)
+            return
+        render_totals(out, made, missing=required - approvals_given(journal, made))
 
     context.answer(None, render)
 
@@ -162,22 +176,39 @@ def render_plan(out: "Console", made: "Plan", steps: "Iterable[Step]") -> None:
     out.print(f"Plan {made.id} · {made.source} · made {clock(made.created)} by {made.author}"
               f" · expires {clock(made.expires)}", markup=False)  # fmt: skip
     for step in steps:
-        sign = _SIGNS[step.action]
-        reason = f"  ({step.reason})" if step.reason else ""
-        out.print(f"  {sign} {step.ref}{reason}", markup=False)
-        for name in sorted(step.write):
-            out.print(
-                f"      {name}: {shown(step.expect.get(name))} → {shown(step.write[name])}",
-                markup=False,
-            )
-        for name in sorted(step.left):
-            out.print(f"      {name}: left alone, {step.left[name]}", markup=False)
+        render_step(out, step)
 
 
-def render_totals(out: "Console", made: "Plan") -> None:
-    """Print what a plan adds up to, and what to do next."""
+def render_step(out: "Console", step: "Step") -> None:
+    """Print one step: a line for each field, and a reason where the fields do not tell it."""
+    reason = f"  ({step.reason})" if step.reason and (step.write or not step.left) else ""
+    out.print(f"  {_SIGNS[step.action]} {step.ref}{reason}", markup=False)
+    for name in sorted(step.write):
+        old, new = shown(step.expect.get(name)), shown(step.write[name])
+        out.print(f"      {name}: {old} → {new}", markup=False)
+    for name in sorted(step.left):
+        words = step.left[name]
+        alone = "" if words.endswith("left as it is") else "left alone, "
+        out.print(f"      {name}: {alone}{words}", markup=False)
+
+
+def render_counts(out: "Console", made: "Plan") -> None:
+    """Print what a plan adds up to."""
     counted = ", ".join(f"{n:,} {action}" for action, n in made.counts.items() if n) or "no steps"
-    out.print(f"{counted} · {made.api_calls:,} API calls", markup=False)
-    if made.approvals_required:
+    out.print(f"{counted} · up to {made.api_calls:,} API calls", markup=False)
+
+
+def render_totals(out: "Console", made: "Plan", *, missing: int | None = None) -> None:
+    """Print what a plan adds up to, and what to do next; ``missing`` approvals come first."""
+    render_counts(out, made)
+    if not writes(made):
+        out.print("There is nothing to write.")
+        return
+    if made.approvals_required if missing is None else missing > 0:
         out.print(f"Needs the approval of a second person: crmtrail approve {made.id}")
     out.print(f"Nothing was written. To do it: crmtrail apply {made.id}", markup=False)
+
+
+def writes(made: "Plan") -> bool:
+    """Whether any step of a plan writes."""
+    return any(n for action, n in made.counts.items() if action not in _UNWRITTEN)

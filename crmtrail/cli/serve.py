@@ -1,9 +1,18 @@
 """Run for years: serve, worker."""
 
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
 import click
 
 from crmtrail.cli.context import Context, command
 from crmtrail.cli.sync import stop_on_signals
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from scheduler.runner import Run
 
 
 @command("serve", short_help="Poll everything at its cadence, until SIGTERM.")
@@ -32,5 +41,21 @@ def _serve(context: Context) -> None:
     configure(verbose=context.verbose, quiet=context.quiet)
     app = context.app
     structlog.get_logger().info("crmtrail starts", sources=sorted(app.config.sources))
+    runs: Counter[str] = Counter()
+    changes = 0
+    counting = threading.Lock()
+
+    def count(run: "Run") -> None:
+        nonlocal changes
+        with counting:
+            runs[run.state] += 1
+            changes += run.kept.changes
+
     with stop_on_signals() as stopping:
-        app.serve(stopping)
+        app.serve(stopping, count)
+
+    def render(out: "Console") -> None:
+        del out  # The log has told it all, on standard error.
+
+    shape = {"event": "stopped", "runs": dict(sorted(runs.items())), "changes": changes}
+    context.answer(shape, render)

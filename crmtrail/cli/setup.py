@@ -41,7 +41,10 @@ def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
     if path.exists() and not force:
         raise Mistake(f"{path} exists already", hint="edit it, or overwrite it with --force")
     wanted = [_parsed(text) for text in sources] or _asked(context)
-    _write(path, wanted)
+    names = [name for name, _, _ in wanted]
+    if len(set(names)) < len(names):
+        raise Mistake("two sources have the same name", hint="give each a NAME of its own")
+    _write(path, _text(wanted))
     context.say(f"Wrote {path}. Tokens stay in the environment: " + ", ".join(
         _variable(name) for name, _, _ in wanted))  # fmt: skip
     checks = check_sources(path, os.environ)
@@ -78,7 +81,12 @@ def _parsed(text: str) -> tuple[str, str, str]:
 
     match = _SOURCE.fullmatch(text)
     if match is None:
-        raise Mistake(f"{text!r} is no source", hint="write NAME=KIND or NAME=KIND@URL")
+        # Not repeated: a URL may hold a password.
+        raise Mistake(
+            f"{text.partition('@')[0]!r} is no source",
+            hint=f"write NAME=KIND or NAME=KIND@URL; kinds are {' and '.join(_URLS)}, "
+            "and a NAME is lower case",
+        )
     url = match["url"] or _URLS[match["kind"]]
     if not url:
         raise Mistake(
@@ -111,24 +119,56 @@ def _variable(name: str) -> str:
     return name.upper().replace("-", "_") + "_TOKEN"
 
 
-def _write(path: Path, wanted: Sequence[tuple[str, str, str]]) -> None:
+def _text(wanted: Sequence[tuple[str, str, str]]) -> str:
     lines = [
         "# Written by crmtrail init. Every key is explained in config.example.yaml.",
         "store:",
+        "  # Taken from the folder of this file.",
         "  url: sqlite:///crmtrail.db",
         "sources:",
     ]
     for name, kind, url in wanted:
+        restorer = _variable(name).replace("_TOKEN", "_RESTORE_TOKEN")
         lines += [
             f"  {name}:",
             f"    kind: {kind}",
             f"    base_url: {url}",
             f"    auth: {{method: token, token: ${{{_variable(name)}}}}}",
+            "    # A second identity that may write, used by restores alone;",
+            "    # `auth` can then be one that may only read.",
+            f"    # restore_auth: {{method: token, token: ${{{restorer}}}}}",
             f"    objects: {_OBJECTS[kind]}",
         ]
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a config in its place, whole and checked, or leave everything as it is.
+
+    Raises:
+        Mistake: the text is no config, or the file cannot be written.
+    """
+    from tempfile import mkstemp
+
+    from crmtrail.config import parse
+    from crmtrail.errors import Mistake
+
+    parse(text, os.environ)
+    draft: Path | None = None
+    try:
+        # mkstemp makes a file that only its owner reads.
+        descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        draft = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        draft.replace(path)
+    except OSError as error:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+        raise Mistake(
+            f"{path} cannot be written: {error.strerror}",
+            hint="check the folder and its permissions, or name another file with --config",
+        ) from None
 
 
 def _code(checks: "Sequence[SourceCheck]") -> int:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from crmtrail.app import Target
     from crmtrail.cli.context import Tell
     from crmtrail.model import Mode
-    from scheduler.runner import Run
+    from crmtrail.ports import Told
+    from scheduler.runner import Failure, Run
     from snapshot.anchored import Anchorage, Place
 
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 @click.option("--reconcile", is_flag=True, help="Read every record again and compare the counts.")
 def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: bool) -> int:
     """Sync everything in the config, or only the targets named. Ctrl-C stops after the page.
+
+    Where a source refuses the token, its other objects are not tried.
 
     At the end the checkpoint is sent to the anchors, if there are any. One that does not take it
     is told, and changes nothing of the sync.
@@ -41,32 +44,74 @@ def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: b
         raise Mistake("--full and --reconcile cannot go together")
     mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
     runs: list[Run] = []
+    locked_out: dict[str, Failure] = {}
     with stop_on_signals() as stopping:
         for target in context.app.targets(targets):
             if stopping.is_set():
                 break
-            runs.append(_synced(context, target, mode, stopping))
+            runs.append(_synced(context, target, mode, stopping, locked_out))
         stopped = stopping.is_set()
-        sent = context.app.ledger.anchor_after_sync() if runs else ()
+        sent = context.app.ledger.anchor_after_sync() if context.app.has_store() else ()
     tell_unanchored(context, sent)
     anchors = [sink_shape(one) for one in sent]
-    context.answer(
-        {"event": "result", "runs": [_shape(run) for run in runs], "anchors": anchors},
-        lambda out: _render(out, runs),
-    )
+    shape = {
+        "event": "result",
+        "stopped": stopped,
+        "runs": [_shape(context, run) for run in runs],
+        "anchors": anchors,
+    }
+    context.answer(shape, lambda out: _render(context, out, runs))
     if stopped:
+        context.say("stopped; the next sync goes on from here")
         return 130
     return next((run.failure.exit_code for run in runs if run.failure is not None), 0)
 
 
-def _synced(context: Context, target: "Target", mode: "Mode", stopping: threading.Event) -> "Run":
-    with context.progress(f"{target.source}:{target.object}") as tell:
-        run = context.app.sync(target, mode, stopping=stopping.is_set, progress=telling(tell))
+def _synced(
+    context: Context,
+    target: "Target",
+    mode: "Mode",
+    stopping: threading.Event,
+    locked_out: "dict[str, Failure]",
+) -> "Run":
+    """Sync one object; a failure of the source's credentials is told once and kept."""
+    from crmtrail.errors import CredentialsRefused
+
+    if target.source in locked_out:
+        return _untried(target, mode, locked_out[target.source])
+    run = _opened(context, target, mode)
+    if run.failure is None:
+        with context.progress(f"{target.source}:{target.object}") as tell:
+            run = context.app.sync(target, mode, stopping=stopping.is_set, progress=telling(tell))
+        refused = run.failure is not None and run.failure.exit_code == CredentialsRefused.exit_code
+    else:
+        refused = True
     if run.failure is not None:
-        context.say(f"error: {run.source}:{run.object}: {run.failure.message}")
+        if refused:
+            locked_out[target.source] = run.failure
+        whom = target.source if refused else f"{run.source}:{run.object}"
+        click.echo(f"error: {whom}: {run.failure.message}", err=True)
         if run.failure.hint:
-            context.say(f"hint: {run.failure.hint}")
+            click.echo(f"hint: {run.failure.hint}", err=True)
     return run
+
+
+def _opened(context: Context, target: "Target", mode: "Mode") -> "Run":
+    """Open the connector of a source; the run that it returns has failed where it cannot be."""
+    from crmtrail.errors import Mistake
+    from scheduler.runner import Failure, Run
+
+    try:
+        context.app.connector(target.source)
+    except Mistake as error:
+        return _untried(target, mode, Failure(str(error), error.hint, error.exit_code))
+    return Run(target.source, target.object, mode, "running")
+
+
+def _untried(target: "Target", mode: "Mode", failure: "Failure") -> "Run":
+    from scheduler.runner import Run
+
+    return Run(target.source, target.object, mode, "failed", failure=failure)
 
 
 def telling(tell: "Tell") -> "Callable[[Run], None]":
@@ -89,10 +134,11 @@ def stop_on_signals() -> "Iterator[threading.Event]":
             signal.signal(number, handler)
 
 
-def _shape(run: "Run") -> dict[str, Any]:
+def _shape(context: Context, run: "Run") -> dict[str, Any]:
     from crmtrail import shapes
 
     failure = run.failure
+    watermark, complete_to = _known(context, run)
     return {
         "source": run.source,
         "object": run.object,
@@ -104,8 +150,8 @@ def _shape(run: "Run") -> dict[str, Any]:
         "deleted": run.kept.deleted,
         "changes": run.kept.changes,
         "api_calls": run.api_calls,
-        "watermark": shapes.time(run.watermark),
-        "complete_to": shapes.time(run.complete_to),
+        "watermark": shapes.time(watermark),
+        "complete_to": shapes.time(complete_to),
         "gaps": [shapes.gap(gap) for gap in run.gaps],
         "incidents": list(run.kept.incidents),
         "error": None
@@ -114,7 +160,15 @@ def _shape(run: "Run") -> dict[str, Any]:
     }
 
 
-def _render(out: "Console", runs: "Sequence[Run]") -> None:
+def _known(context: Context, run: "Run") -> "tuple[datetime | None, datetime | None]":
+    """Return how far an object is known, by this run or by an earlier one."""
+    if (run.watermark and run.complete_to) or not context.app.has_store():
+        return run.watermark, run.complete_to
+    before = context.app.store.standing(run.source, run.object)
+    return run.watermark or before.watermark, run.complete_to or before.complete_to
+
+
+def _render(context: Context, out: "Console", runs: "Sequence[Run]") -> None:
     rows = [
         (
             f"{run.source}:{run.object}",
@@ -125,7 +179,7 @@ def _render(out: "Console", runs: "Sequence[Run]") -> None:
             f"{run.kept.deleted:,}",
             f"{run.kept.changes:,}",
             run.api_calls,
-            clock(run.complete_to),
+            clock(_known(context, run)[1]),
         )
         for run in runs
     ]
@@ -135,7 +189,8 @@ def _render(out: "Console", runs: "Sequence[Run]") -> None:
         for gap in run.gaps:
             out.print(f"gap in {run.source}:{run.object}: {gap.why}", markup=False)
         for incident in run.kept.incidents:
-            out.print(f"noticed: crmtrail incident {incident}", markup=False)
+            title = context.app.store.incident(incident).finding.title
+            out.print(f"noticed: {title}: crmtrail incident {incident}", markup=False)
 
 
 @command("status", short_help="Freshness, gaps, budget.")
@@ -157,11 +212,12 @@ def status(context: Context) -> None:
         ],
         "budget": {
             source: {
-                "used": usage.used,
-                "limit": usage.limit,
-                "resets_at": shapes.time(usage.resets_at),
+                "used": None if told is None else told.usage.used,
+                "limit": None if told is None else told.usage.limit,
+                "resets_at": None if told is None else shapes.time(told.usage.resets_at),
+                "told_at": None if told is None else shapes.time(told.at),
             }
-            for source, usage in found.budget.items()
+            for source, told in found.budget.items()
         },
         "ledger": {
             "size": found.ledger.size,
@@ -189,9 +245,21 @@ def status(context: Context) -> None:
         names = ("object", "records", "versions", "complete to", "last run", "gaps")
         out.print(table("", names, rows))
         out.print(f"{found.open_incidents} open incidents; ledger of {found.ledger.size:,} entries")
+        for source, told in found.budget.items():
+            out.print(f"{source}: {_budget(told)}", markup=False)
         out.print(_told(anchorage, now), markup=False)
 
     context.answer(shape, render)
+
+
+def _budget(told: "Told | None") -> str:
+    """Return in words what the vendor said last of our API budget."""
+    if told is None:
+        return "the CRM has not told the API budget yet"
+    used = "?" if told.usage.used is None else f"{told.usage.used:,}"
+    limit = "?" if told.usage.limit is None else f"{told.usage.limit:,}"
+    resets = f", starts afresh at {clock(told.usage.resets_at)}" if told.usage.resets_at else ""
+    return f"{used} of {limit} API calls used as of {clock(told.at)}{resets}"
 
 
 def _age(since: "datetime | None", now: "datetime") -> float | None:

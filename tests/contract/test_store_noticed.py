@@ -162,11 +162,21 @@ def test_a_finding_opens_an_incident_that_later_pages_keep_up(loaded):
     assert blank(loaded, "003B", modified=110, notice=watching) == (id_,)
 
     grown = loaded.store.incident(id_)
-    assert (grown.state, grown.finding.records) == (IncidentState.ONGOING, 2)
+    assert (grown.state, grown.finding.records) == (IncidentState.NEW, 2), "the same run"
     assert grown.finding.evidence == {"records": 2}
     assert (grown.opened_at, grown.seen_at) == (T0, at(60))
     assert grown.operation.records == 2
     assert loaded.store.incidents() == [grown]
+
+
+def test_an_incident_that_grows_in_a_later_run_is_ongoing(loaded):
+    watching = Watching("op-1", rule="blanking")
+    [id_] = blank(loaded, "003A", modified=100, notice=watching)
+    loaded.clock.move(60)
+    loaded.store.finish(loaded.run, state="done", at=loaded.clock.now(), api_calls=1)
+    loaded.run = loaded.store.begin(SOURCE, OBJECT, Mode.INCREMENTAL, loaded.clock.now())
+    blank(loaded, "003B", modified=110, notice=watching)
+    assert loaded.store.incident(id_).state is IncidentState.ONGOING
 
 
 def test_the_same_finding_again_changes_nothing(loaded):
@@ -214,16 +224,17 @@ def test_every_version_and_every_action_is_an_entry(loaded):
     assert store.checkpoint(T0).size == 3
     watching = Watching("op-1", rule="blanking")
     [id_] = blank(loaded, "003A", modified=100, notice=watching)
-    assert store.seal("anchored", {"sink": "file", "size": 4}, at(300)) == 4
+    assert store.seal("anchored", {"sink": "file", "size": 5}, at(300)) == 5
     store.mark(id_, IncidentState.RESOLVED, at(400))
     store.mark(id_, IncidentState.RESOLVED, at(500))
     store.finish(loaded.run, state="done", at=at(600), api_calls=1)
 
     told = store.verify()
-    assert (told.ok, told.entries) == (True, 7)
+    assert (told.ok, told.entries) == (True, 8)
     assert told.root == store.checkpoint(T0).root
+    loaded.run = store.begin(SOURCE, OBJECT, Mode.INCREMENTAL, at(650))
     loaded.keep(reading("003B", {"Phone": "2"}, modified=30))
-    assert store.checkpoint(at(700)).size == 8
+    assert store.checkpoint(at(700)).size == 9
 
 
 def test_the_empty_ledger_has_the_empty_root(tmp_path):

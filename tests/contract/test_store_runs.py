@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crmtrail.errors import LeaseLost, Mistake, Unfound
-from crmtrail.model import Field, FieldType, Gap, Mode, Op, Schema
-from crmtrail.ports import Kept, ignore
+from crmtrail.model import Field, FieldType, Gap, Mode, Op, Schema, Usage
+from crmtrail.ports import Kept, Told, ignore
 from support.readings import (
     OBJECT,
     SOURCE,
@@ -30,7 +30,7 @@ def rig(request, tmp_path):
 
 def test_the_position_moves_with_the_page(rig):
     gap = Gap(OBJECT, at(0), at(5), "the vendor keeps deletions for 15 days only")
-    rig.keep(reading(), cursor="a", done=False, expected=7, gaps=[gap])
+    rig.keep(reading(), cursor="a", done=False, expected=1, gaps=[gap])
     rig.keep(cursor="b", watermark=at(50), complete_to=at(49), gaps=[gap])
     rig.keep(cursor="c", done=False)
 
@@ -39,7 +39,7 @@ def test_the_position_moves_with_the_page(rig):
         "c",
         at(50),
         at(49),
-        7,
+        1,
     )
     assert standing.gaps == (gap,)
 
@@ -105,6 +105,77 @@ def test_absorbing_moves_no_cursor_and_needs_no_lease(rig):
     assert rig.store.absorb(SOURCE, OBJECT, [], notice=ignore) == Kept()
 
 
+# --- the vendor's count --------------------------------------------------------------------------
+
+
+def next_run(rig, mode=Mode.RECONCILE):
+    rig.store.finish(rig.run, state="done", at=rig.clock.now(), api_calls=1)
+    rig.clock.move(60)
+    rig.run = rig.store.begin(SOURCE, OBJECT, mode, rig.clock.now())
+
+
+def whys(rig):
+    return [gap.why for gap in rig.store.standing(SOURCE, OBJECT).gaps]
+
+
+def test_a_count_that_differs_is_a_gap_until_one_agrees(rig):
+    rig.keep(reading("003A", {"Phone": "1"}, modified=-9), reading("003B", modified=-9))
+    next_run(rig)
+    kept = rig.keep(expected=1)
+    why = (
+        "the CRM counts 1 live records, the store holds 2: 1 was not returned; it may be erased"
+        " or hidden from the token"
+    )
+    assert [gap.why for gap in kept.gaps] == whys(rig) == [why]
+    next_run(rig, Mode.INCREMENTAL)
+    assert rig.keep().gaps == ()
+    assert whys(rig) == [why], "a run that learns no count changes nothing"
+    next_run(rig)
+    rig.keep(expected=5, done=False)
+    assert whys(rig) == [why], "the run is not over"
+    rig.keep()
+    assert whys(rig) == [
+        "the CRM counts 5 live records, the store holds 2: 3 are missing from the store"
+    ]
+    next_run(rig)
+    assert rig.keep(expected=2).gaps == ()
+    assert whys(rig) == []
+
+
+def test_what_came_or_went_during_the_run_can_explain_a_difference(rig):
+    rig.keep(reading("003A", {"Phone": "1"}, modified=-9), complete_to=at(0), watermark=at(0))
+    next_run(rig)
+    rig.keep(expected=1, done=False)
+    rig.keep(reading("003B", {"Phone": "1"}, modified=61, created=61))
+    assert whys(rig) == []
+    next_run(rig)
+    rig.keep(expected=1)
+    assert len(whys(rig)) == 1
+
+
+def test_a_run_that_goes_on_takes_the_count_of_the_one_before(rig):
+    rig.keep(reading("003A", {"Phone": "1"}, modified=-9), expected=2, done=False)
+    rig.store.finish(rig.run, state="stopped", at=at(5), api_calls=1)
+    rig.clock.move(60)
+    rig.run = rig.store.begin(SOURCE, OBJECT, Mode.INCREMENTAL, rig.clock.now())
+    assert len(rig.keep().gaps) == 1
+    standing = rig.store.standing(SOURCE, OBJECT)
+    assert (standing.expected, standing.expected_at) == (2, T0)
+
+
+# --- the budget ----------------------------------------------------------------------------------
+
+
+def test_the_last_word_on_the_budget_is_kept_by_source(rig):
+    assert rig.store.usage(SOURCE) is None
+    said = Usage(18, 15_000, at(3600))
+    rig.store.finish(rig.run, state="done", at=at(9), api_calls=1, usage=said)
+    silent = rig.store.begin(SOURCE, "Account", Mode.INCREMENTAL, at(20))
+    rig.store.finish(silent, state="done", at=at(30), api_calls=1, usage=Usage())
+    assert rig.store.usage(SOURCE) == Told(said, at(9))
+    assert rig.store.usage("hs") is None
+
+
 # --- runs and schemas ----------------------------------------------------------------------------
 
 
@@ -122,6 +193,15 @@ def test_a_run_ends_once_and_is_sealed(rig):
         rig.store.finish(rig.run, state="failed", at=at(100), api_calls=3)
     with pytest.raises(Mistake):
         rig.store.finish(rig.run, state="exploded", at=at(100), api_calls=3)
+
+
+def test_a_run_that_nobody_goes_on_with_was_interrupted(rig):
+    assert rig.store.standing(SOURCE, OBJECT).last_run == "running"
+    rig.clock.move(TTL.total_seconds() + 1)
+    assert rig.store.standing(SOURCE, OBJECT).last_run == "interrupted"
+    lease = rig.take()
+    rig.leases.release(lease)
+    assert rig.store.standings()[0].last_run == "interrupted"
 
 
 def test_every_object_ever_synced_has_a_standing(rig):

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 import pytest
 
+from crmtrail.model import IncidentState
 from snapshot.database import writing
 from snapshot.triggers import INSERT_ONLY
 from support.readings import BOB, OBJECT, SOURCE, T0, at, reading, removal
@@ -16,6 +17,14 @@ from support.store_rig import Watching, sql_rig
 FORGED = (
     "INSERT INTO version SELECT {version}, object_id, record_id, {number}, op, deleted, actor_id,"
     " at, known_at, run_id, operation_id, plan_id, digest, stamps FROM version WHERE version_id = 2"
+)
+FORGED_RUN = (
+    "INSERT INTO sync_run SELECT 7, object_id, mode, state, started, finished, api_calls, read,"
+    " created, updated, deleted, changes, detail, NULL, NULL, NULL, NULL, NULL, NULL FROM sync_run"
+)
+FORGED_INCIDENT = (
+    "INSERT INTO incident SELECT 'inc-forged', 'other', operation_id, state, severity, title, why,"
+    " records, fields, evidence, opened_at, seen_at FROM incident"
 )
 
 
@@ -44,7 +53,7 @@ def alter(rig, *statements: str) -> None:
         connection.exec_driver_sql("BEGIN")
         for table in INSERT_ONLY:
             for suffix in ("update", "delete"):
-                connection.exec_driver_sql(f"DROP TRIGGER {table}_never_{suffix}")
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_never_{suffix}")
         for statement in statements:
             assert connection.exec_driver_sql(statement).rowcount > 0
         connection.commit()
@@ -53,8 +62,8 @@ def alter(rig, *statements: str) -> None:
 
 def test_untouched_is_fine(rig):
     told = rig.store.verify()
-    assert (told.ok, told.entries, told.first_bad) == (True, 5, {})
-    assert told.checked == 7
+    assert (told.ok, told.entries, told.first_bad) == (True, 6, {})
+    assert told.checked == 8
     assert told.root == rig.store.checkpoint(T0).root
 
 
@@ -92,6 +101,24 @@ def test_untouched_is_fine(rig):
         ("INSERT INTO change VALUES (1, 1, NULL, '\"forged\"')", "version", 1, "003B"),
         ("INSERT INTO change VALUES (1, 99, NULL, '\"forged\"')", "change", 1, None),
         ("INSERT INTO change VALUES (77, 1, NULL, '\"forged\"')", "change", 77, None),
+        ("UPDATE sync_run SET deleted = 0", "run", 5, None),
+        ("UPDATE sync_run SET state = 'failed'", "run", 5, None),
+        ("UPDATE sync_run SET finished = finished + 1", "run", 5, None),
+        ("DELETE FROM sync_run", "run", 5, None),
+        (FORGED_RUN, "run", None, None),
+        ("UPDATE incident SET title = 'nothing to see'", "incident", 4, None),
+        ("UPDATE incident SET why = ''", "incident", 4, None),
+        ("UPDATE incident SET evidence = '{}'", "incident", 4, None),
+        ("UPDATE incident SET records = 9", "incident", 4, None),
+        ("UPDATE incident SET severity = 'low'", "incident", 4, None),
+        ("UPDATE incident SET opened_at = opened_at - 1", "incident", 4, None),
+        ("UPDATE incident SET seen_at = seen_at - 1", "incident", 4, None),
+        ("UPDATE incident SET state = 'resolved'", "incident", 4, None),
+        ("UPDATE incident SET state = 'odd'", "incident", 4, None),
+        ("UPDATE actor SET kind = 'odd'", "version", None, None),
+        ("UPDATE record SET document = '{' WHERE record_id = 1", "record", 2, "003A"),
+        ("DELETE FROM incident", "incident", 4, None),
+        (FORGED_INCIDENT, "incident", None, None),
         (FORGED.format(version=4, number=7), "version", 4, "003A"),
         (FORGED.format(version=99, number=3), "record", 2, "003A"),
     ],
@@ -106,6 +133,16 @@ def test_what_was_altered_is_named(rig, statement, kind, index, record):
     assert told.first_bad["why"]
 
 
+def test_a_move_of_an_incident_is_held_against_its_entry(rig):
+    [incident] = rig.store.incidents()
+    rig.store.mark(incident.id, IncidentState.RESOLVED, at(90))
+    assert rig.store.verify().ok
+    alter(rig, "UPDATE incident SET state = 'new'")
+    told = rig.store.verify().first_bad
+    assert (told["kind"], told["index"]) == ("incident", 4)
+    assert "is new, but resolved was sealed" in told["why"]
+
+
 def test_an_edit_with_a_matching_digest_is_named_too(rig):
     edit = "UPDATE record SET document = '{}', digest = x'DIGEST' WHERE record_id = 1"
     alter(rig, edit.replace("DIGEST", sha256(b"{}").hexdigest()))
@@ -114,7 +151,11 @@ def test_an_edit_with_a_matching_digest_is_named_too(rig):
 
 def test_a_cut_off_end_shows_against_a_tree_head_kept_outside(rig):
     outside = rig.store.checkpoint(T0)
-    alter(rig, "DELETE FROM leaf WHERE idx = 4")
+    alter(rig, "DELETE FROM leaf WHERE idx = 5")
+    told = rig.store.verify()
+    assert (told.entries, told.root) != (outside.size, outside.root)
+    assert told.first_bad["kind"] == "run", "the run itself is still there, unsealed"
+    alter(rig, "DELETE FROM sync_run", "UPDATE version SET run_id = NULL")
     told = rig.store.verify()
     assert told.ok
     assert (told.entries, told.root) != (outside.size, outside.root)

@@ -173,7 +173,7 @@ def test_init_writes_a_config_that_works(sandbox, tmp_path, monkeypatch):
     sources = ("--source", f"sf=salesforce@{server.url}", "--source", f"hs=hubspot@{server.url}")
     unset = folder.crmtrail("init", *sources)
     assert unset.code == 2
-    assert "set HS_TOKEN, SF_TOKEN" in unset.json["sources"][0]["missing"][0]
+    assert "set SF_TOKEN" in unset.json["sources"][0]["missing"][0]
     for name, source in (("salesforce", "SF"), ("hubspot", "HS")):
         monkeypatch.setenv(f"{source}_TOKEN", crm.people(name)["tokens"]["observer"])
     refused(folder.crmtrail("init", *sources), 2, "exists already")

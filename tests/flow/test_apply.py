@@ -205,7 +205,7 @@ def test_a_colleagues_repair_is_kept_and_remembered(rig: Rig) -> None:
     applied = rig.apply(plan)
     ended = outcomes(applied)["001"]
     assert ended.result is Result.CONFLICT
-    assert "changed since by Ada at 2026-11-20T" in ended.detail
+    assert "changed since by Ada at 2026-11-20 " in ended.detail
     assert "repaired" not in ended.detail
     assert rig.crm.value("001", "Phone") == text("repaired")
     newest = rig.store.timeline(contact(1), "Phone")[-1]

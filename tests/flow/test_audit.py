@@ -68,6 +68,9 @@ def test_untouched_is_fine(rig: Rig) -> None:
         ("UPDATE receipt SET leaf = leaf - 1", "receipt"),
         ("DELETE FROM receipt", "receipt"),
         (FORGED, "receipt"),
+        ("UPDATE plan_step SET result = 'odd' WHERE no = 2", "plan"),
+        ("UPDATE receipt SET outcomes = '['", "plan"),
+        ("UPDATE plan SET terms = '{}'", "plan"),
     ],
 )
 def test_what_was_altered_is_named(rig: Rig, statement: str, kind: str) -> None:

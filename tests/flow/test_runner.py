@@ -3,8 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from crmtrail.errors import CredentialsRefused, CursorLost, Unavailable
-from crmtrail.model import Field, Gap, Mode, Page
+from crmtrail.errors import CredentialsRefused, CursorLost, Mistake, Unavailable
+from crmtrail.model import Field, Gap, Mode, Page, Usage
 from crmtrail.ports import ignore
 from scheduler.runner import Runner
 from snapshot.memory import MemoryStore
@@ -158,3 +158,51 @@ def test_an_unexpected_error_closes_the_run_and_is_not_swallowed(office):
     assert office.standing.last_run == "failed"
     assert office.run(crm=Stubborn(office.crm, [Unavailable("down")])).state == "failed"
     assert office.run().state == "done"
+
+
+class Counting(Stubborn):
+    """Tells with its last page how many records are live, and what it thinks of our budget."""
+
+    def __init__(self, inner, count):
+        super().__init__(inner, [])
+        self.count = count
+
+    def page(self, object_, cursor):
+        found = super().page(object_, cursor)
+        return replace(found, expected=self.count) if found.done else found
+
+    def usage(self):
+        return Usage(18, 15_000)
+
+
+def test_a_count_that_differs_is_a_gap_of_the_run_and_of_the_store(office):
+    office.run()
+    run = office.run(Mode.RECONCILE, crm=Counting(office.crm, PEOPLE - 1))
+    assert run.state == "done"
+    [gap] = run.gaps
+    assert gap.why.startswith("the CRM counts 249 live records, the store holds 250: 1 was not")
+    assert office.standing.gaps == run.gaps
+    assert office.run(Mode.RECONCILE, crm=Counting(office.crm, PEOPLE)).gaps == ()
+    assert office.standing.gaps == ()
+
+
+def test_the_last_word_on_the_budget_is_kept(office):
+    office.run(crm=Counting(office.crm, PEOPLE))
+    assert office.store.usage(SCHEMA.source).usage == Usage(18, 15_000)
+
+
+class Forgetful(Stubborn):
+    """Knows no object at all."""
+
+    def schema(self, object_):
+        raise Mistake(f"there is no object {object_}", hint="check the spelling")
+
+
+def test_an_object_that_the_vendor_does_not_know_leaves_nothing(office):
+    run = office.run(crm=Forgetful(office.crm, []))
+    assert (run.state, run.failure.exit_code) == ("failed", 2)
+    assert office.store.standings() == []
+    office.run()
+    again = office.run(crm=Forgetful(office.crm, []))
+    assert again.state == office.standing.last_run == "failed"
+    assert office.standing.records == PEOPLE

@@ -78,6 +78,22 @@ def test_a_store_of_any_earlier_version_is_brought_up_with_what_it_holds(path, e
     assert found == HEAD
 
 
+def test_incidents_of_an_earlier_store_are_sealed_with_the_upgrade(path, engine):
+    with writing(engine) as connection:
+        upgrade(connection, to="0003")
+        for row in (
+            "object VALUES (1, 'sf', 'Contact')",
+            "actor VALUES (1, '[\"unknown\",null,null,null,\"\"]', 'unknown', NULL, NULL, NULL, '')",
+            "operation VALUES ('op-1', 1, 'update', 1, 5, 6, 1, 0, '{}')",
+            "incident VALUES ('inc-1', 'mass', 'op-1', 'new', 'low', 't', 'w', 1, '[]', '{}', 7, 8)",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO {row}")  # noqa: S608 -- fixed texts
+    store = opened(path, create=False)
+    told = store.verify()
+    store.close()
+    assert (told.ok, told.entries) == (True, 1)
+
+
 def test_every_table_is_strict(path, engine):
     opened(path).close()
     with writing(engine) as connection:

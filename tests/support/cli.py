@@ -29,6 +29,7 @@ class Folder:
         self.path = path
         self.config = path / "crmtrail.yaml"
         self.config.write_text(config, encoding="utf-8")
+        self.config.chmod(0o600)
 
     def crmtrail(self, *arguments, as_json=True):
         flags = ["--config", str(self.config), *(["--json"] if as_json else [])]

@@ -12,12 +12,12 @@ import os
 import sys
 import traceback
 from contextlib import closing
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
 from connectors.hubspot import connect
 from crmtrail.cli.main import run
+from crmtrail.clock import SystemClock
 from crmtrail.config import AuthConfig, SourceConfig
 
 _NEEDED = (
@@ -40,16 +40,11 @@ def main() -> None:
         _carry_out(json.loads(line))
 
 
-class _Clock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 def _import_hubspot() -> None:
     """Make a connector once: HubSpot's client imports most of itself on demand."""
     auth = AuthConfig.model_validate({"token": "none"})
     settings = SourceConfig(kind="hubspot", base_url="http://127.0.0.1:9", auth=auth)
-    with closing(connect("hs", settings, auth, _Clock())):
+    with closing(connect("hs", settings, auth, SystemClock())):
         pass
 
 

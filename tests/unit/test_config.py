@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from crmtrail.config import Config, SourceConfig, load, parse
+from crmtrail.config import Config, SourceConfig, holds_tokens, load, parse
 from crmtrail.errors import Mistake
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
@@ -16,6 +16,9 @@ SOURCE = {
     "base_url": "https://api.hubapi.com",
     "auth": {"method": "token", "token": "hs-secret"},
 }
+
+
+SALESFORCE = SOURCE | {"kind": "salesforce", "base_url": "https://acme.my.salesforce.com"}
 
 
 def parsed(environ=None, **raw):
@@ -176,14 +179,26 @@ def test_a_misspelt_override_is_refused_and_not_passed_over(monkeypatch, name, v
         ({"scheduler": {"jitter": -5}}, "cannot be negative"),
         ({"scheduler": {"lease": 0}}, "longer than 0"),
         ({"scheduler": {"workers": True}}, "a whole number"),
+        ({"scheduler": {"every": "0s"}}, "longer than 0"),
         ({"rules": {"burst": "7h"}}, "6h at most"),
+        ({"budget": {"leave_free": 60, "reserve_for_restores": 41}}, "more than 100 % together"),
+        ({"store": {"url": "postgresql://a:hunter2@x/y"}}, "comes with a later release"),
+        ({"store": {"url": "mysql://a:hunter2@x/y"}}, "not a kind of store"),
+        ({"store": {"url": "crmtrail.db"}}, "not a kind of store"),
+        ({"store": {"url": "sqlite://"}}, "has to name a file"),
+        ({"store": {"url": "sqlite:///:memory:"}}, "has to name a file"),
+        ({"store": {"url": "sqlite:///x.db?mode=ro"}}, "has to name a file"),
+        ({"sources": {"hs": SOURCE | {"api_version": "62.0"}}}, "like v3 or 2026-03 for HubSpot"),
+        ({"sources": {"sf": SALESFORCE | {"api_version": "v3"}}}, 'like "62.0" for Salesforce'),
+        ({"sources": {"hs": SOURCE | {"objects": ["a"], "exclude": ["b"]}}}, "exclude goes with"),
         ({"sources": {"hs": SOURCE | {"base_url": "https://x:99999"}}}, "base_url is written like"),
         ({"sources": {"hs": SOURCE | {"base_url": "https://a:b@x"}}}, "holds no credentials"),
     ],
 )
 def test_a_value_that_cannot_be_meant_is_refused(raw, message):
-    with pytest.raises(Mistake, match=message):
+    with pytest.raises(Mistake, match=message) as caught:
         parsed(**raw)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_sentinels_are_compared_without_case():
@@ -195,7 +210,13 @@ def test_sentinels_are_compared_without_case():
     ("text", "message"),
     [
         ("1: 2", "must be a mapping of keys"),
-        ("a: [1", "not valid YAML at line"),
+        ("a: [1", "line 1: expected ',' or .*, but got '<stream end>'"),
+        ("a: b: c", "not valid YAML at line 1: mapping values are not allowed here"),
+        ("user: a\nuser: b", "not valid YAML at line 2: the key user stands there twice"),
+        ("store:\n  url: a\n  url: b", "at line 3: the key url stands there twice"),
+        ("a: *hunter2", "not valid YAML at line 1: found undefined alias"),
+        ("a: !hunter2 b", "not valid YAML at line 1: could not determine a constructor"),
+        ("a: \x00", "it holds the character 0x00"),
         ("- a\n- b", "must be a mapping"),
         ("sources: {Bad Name: {}}", "sources"),
     ],
@@ -204,9 +225,56 @@ def test_a_broken_file_gets_one_clear_line(text, message):
     with pytest.raises(Mistake, match=message) as caught:
         parse(text, {})
     assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_missing_file_says_how_to_write_one(tmp_path):
     with pytest.raises(Mistake, match="there is no config") as caught:
         load(tmp_path / "none.yaml")
     assert "crmtrail init" in caught.value.hint
+
+
+def test_the_token_of_a_source_may_be_unset_until_it_is_needed():
+    config = parse(EXAMPLE.read_text(), {"HS_TOKEN": "hs-secret"})
+    sf, hs = config.sources["sf"], config.sources["hs"]
+    assert sf.auth.unset == ("SF_TOKEN",)
+    assert sf.restore_auth.unset == ("SF_RESTORE_TOKEN",)
+    assert hs.auth.unset == ()
+    with pytest.raises(Mistake, match="the environment variable URL is not"):
+        parsed(sources={"hs": SOURCE | {"base_url": "${URL}"}})
+    with pytest.raises(Mistake, match="the environment variable HOW is not"):
+        parsed(sources={"hs": SOURCE | {"auth": {"method": "${HOW}", "token": "${T}"}}})
+
+
+def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path):
+    path = tmp_path / "crmtrail.yaml"
+    path.write_text("ledger: {key_file: k, anchors: [{kind: file, path: a}]}\n")
+    config = load(path, {})
+    assert config.store.url == f"sqlite:///{tmp_path}/crmtrail.db"
+    assert config.ledger.key_file == tmp_path / "k"
+    assert [one.path for one in config.ledger.anchors] == [tmp_path / "a"]
+    path.write_text("store: {url: sqlite:////srv/x.db}\n")
+    assert load(path, {}).store.url == "sqlite:////srv/x.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("sources: {hs: {auth: {token: ${T}}}}", False),
+        ("sources: {hs: {auth: {token: pat-1}}}", True),
+        ("sources: {hs: {auth: {token: ${T}}, restore_auth: {token: pat-1}}}", True),
+        ("sources: null", False),
+        ("# restore_auth: {token: pat-1}", False),
+    ],
+)
+def test_a_token_that_is_written_out_is_noticed(tmp_path, text, held):
+    path = tmp_path / "crmtrail.yaml"
+    path.write_text(text)
+    assert holds_tokens(path) is held
+
+
+def test_a_file_in_another_encoding_is_one_line(tmp_path):
+    path = tmp_path / "crmtrail.yaml"
+    path.write_bytes(b"user: \xff")
+    with pytest.raises(Mistake, match="byte 7 is not UTF-8"):
+        load(path)

@@ -182,8 +182,8 @@ def test_named_fields_are_chosen_even_where_nothing_was_known() -> None:
     ("then", "now", "words"),
     [
         (version({}), None, "no such record"),
-        (None, version({}), "nothing is known of this record at 2026-11-20T09:00:00Z"),
-        (version({}, deleted=True), version({}), "was deleted at 2026-11-20T09:00:00Z"),
+        (None, version({}), "nothing is known of this record at 2026-11-20 09:00:00Z"),
+        (version({}, deleted=True), version({}), "was deleted at 2026-11-20 09:00:00Z"),
     ],
 )
 def test_a_record_without_a_state_then_or_now_cannot_be_put_back(

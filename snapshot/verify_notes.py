@@ -1,0 +1,108 @@
+"""Hold finished runs and incidents against their entries in the ledger.
+
+Runs stream by. Of incidents only the ids and states stay in memory: there are as many as people
+look at.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, Engine
+
+from crmtrail.model import IncidentState
+from snapshot import runs
+from snapshot.database import reading
+from snapshot.entries import action_entry
+from snapshot.incidents import FINDING, MOVE, finding_entry
+from snapshot.noticed import incidents_of
+from snapshot.times import at_micros
+
+_BATCH: Final = 500
+_RUN: Final = "run"
+
+Bad: TypeAlias = Callable[[str, int | None, str], Any]
+"""Makes what is told of a kind, an index and a reason."""
+
+
+def first_bad(engine: Engine, bad: Bad) -> Any | None:
+    """Return the first run or incident that is not as it was sealed; None where all are."""
+    for batch in _entries(engine, (_RUN,)):
+        with reading(engine) as connection:
+            again = _runs(connection, batch)
+        for index, _, entry in batch:
+            if again.get(index) != entry:
+                run = _told(entry).get("run")
+                return bad(_RUN, index, f"run {run} is not what was sealed")
+    with reading(engine) as connection:
+        finished, entries = connection.exec_driver_sql(
+            "SELECT (SELECT count(*) FROM sync_run WHERE state <> 'running'),"
+            " (SELECT count(*) FROM leaf WHERE kind = 'run')"
+        ).one()
+    if finished != entries:
+        return bad(_RUN, None, f"{finished} finished runs, but {entries} were sealed")
+    return _incidents(engine, bad)
+
+
+def _entries(engine: Engine, kinds: Sequence[str]) -> Iterator[Sequence[tuple[int, str, bytes]]]:
+    after = -1
+    while True:
+        with reading(engine) as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
+                " AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
+                (after, json.dumps(list(kinds)), _BATCH),
+            ).all()
+        if not rows:
+            return
+        after = rows[-1].idx
+        yield [(row.idx, row.kind, bytes(row.entry)) for row in rows]
+
+
+def _told(entry: bytes) -> Mapping[str, Any]:
+    try:
+        told = json.loads(entry)["entry"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _runs(
+    connection: Connection, batch: Sequence[tuple[int, str, bytes]]
+) -> Mapping[int, bytes | None]:
+    """Write the entries of runs again, from their rows; by index."""
+    wanted = {_told(entry).get("run"): index for index, _, entry in batch}
+    found = runs.sealed_of(connection, [run for run in wanted if isinstance(run, int)])
+    return {
+        wanted[run]: action_entry(_RUN, entry, at_micros(finished))
+        for run, (entry, finished) in found.items()
+        if finished is not None
+    }
+
+
+def _incidents(engine: Engine, bad: Bad) -> Any | None:
+    newest: dict[str, tuple[int, bytes]] = {}
+    states: dict[str, str] = {}
+    for batch in _entries(engine, (FINDING, MOVE)):
+        for index, kind, entry in batch:
+            told = _told(entry)
+            id_ = str(told.get("incident"))
+            if kind == FINDING:
+                newest[id_] = (index, entry)
+            states[id_] = str(told.get("state" if kind == FINDING else "to"))
+    with reading(engine) as connection:
+        stored = {each.id: each for each in incidents_of(connection, ())}
+    for id_, (index, entry) in newest.items():
+        if id_ not in stored:
+            return bad("incident", index, f"incident {id_} is missing")
+        sealed = IncidentState(str(_told(entry).get("state")))
+        again = finding_entry(stored[id_], state=sealed)
+        if action_entry(FINDING, again, stored[id_].seen_at) != entry:
+            return bad("incident", index, f"incident {id_} is not what was sealed")
+    for id_, incident in stored.items():
+        if id_ not in newest:
+            return bad("incident", None, f"incident {id_} was never sealed")
+        if incident.state.value != states[id_]:
+            why = f"incident {id_} is {incident.state}, but {states[id_]} was sealed"
+            return bad("incident", newest[id_][0], why)
+    return None
