@@ -25,6 +25,9 @@ def operations(context: Context, source: str | None, since: str | None, limit: i
     found = context.app.store.operations(source=source, since=parse_time(since), limit=limit)
 
     def render(out: "Console") -> None:
+        if not found:
+            out.print("No operations.")
+            return
         rows = [
             (
                 one.id,
