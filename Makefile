@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench fault lock clean
 
 help:
 	@echo "make demo    the whole story on an embedded sandbox CRM, nothing else needed"
 	@echo "make test    set up and run every test, with the coverage floor"
 	@echo "make lint    ruff, mypy and the import contracts"
-	@echo "make bench   measure first load and incremental sync"
+	@echo "make bench   measure syncing, and the store beside its peers"
+	@echo "make fault   every fault of docs/faults.md, whole: an hour or more"
 
 $(STAMP): pyproject.toml uv.lock constraints.txt
 	@if command -v uv >/dev/null 2>&1; then \
@@ -29,7 +30,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -45,6 +46,10 @@ format: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/sync.py
+	$(BIN)/python benchmarks/store/run.py
+
+fault: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m support.faults --write
 
 lock:
 	uv lock

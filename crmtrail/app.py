@@ -6,32 +6,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from crmtrail.clock import SystemClock
 from crmtrail.config import AuthConfig, Config, SourceConfig
 from crmtrail.detection.notice import noticing
 from crmtrail.errors import Mistake
-from crmtrail.model import (
-    Checkpoint,
-    IncidentState,
-    Mode,
-    OnConflict,
-    Plan,
-)
+from crmtrail.model import Checkpoint, IncidentState, Mode, OnConflict, Plan
+from crmtrail.opening import Stores
 from crmtrail.ports import Clock, Connector, Standing, Told, Verification
 from rollback import audit
 from rollback.journal import SqlJournal
 from scheduler.lease import SqlLeases, this_process
 from scheduler.runner import Progress, Run, Runner
-from snapshot.database import sqlite_path
-from snapshot.engine import open_store
+from snapshot.place import StorePlace
+from snapshot.soundness import looked_through
 from snapshot.store import SqlStore
 
 if TYPE_CHECKING:
     # Dear to import, and most commands only read the store: imported where they are used.
     from crmtrail.ledger import Ledger
+    from crmtrail.privacy import Privacy
     from crmtrail.restoring import Restoring
     from rollback.apply import Applied
     from rollback.planner import Selection
@@ -74,10 +69,11 @@ class App:
     def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
         self.config = config
         self.clock: Clock = clock or SystemClock()
-        self._notice = noticing(config.rules)
+        self._notice = noticing(config.rules_beside_anchors())
         self._budget: Budget | None = None
         self._lock = threading.Lock()
-        self._stores: dict[int, SqlStore] = {}
+        self._config_noted = False
+        self._stores = Stores(config, self.clock)
         self._connectors: dict[tuple[int, str, bool], Connector] = {}
 
     def __enter__(self) -> Self:
@@ -91,10 +87,8 @@ class App:
         with self._lock:
             for connector in self._connectors.values():
                 connector.close()
-            for store in self._stores.values():
-                store.close()
             self._connectors.clear()
-            self._stores.clear()
+        self._stores.close()
 
     @property
     def user(self) -> str:
@@ -102,17 +96,13 @@ class App:
         return self.config.user or getpass.getuser()
 
     def has_store(self) -> bool:
-        """Whether anything was ever stored.
-
-        Raises:
-            Mistake: store.url is none of ours.
-        """
-        return self.store_path.exists()
+        """Whether anything was ever stored; see `crmtrail.opening.Stores.exist`."""
+        return self._stores.exist()
 
     @property
-    def store_path(self) -> Path:
-        """The file of the store, whether it is there or not."""
-        return sqlite_path(self.config.store.url)
+    def store_place(self) -> StorePlace:
+        """Where the store is, whether it is there or not."""
+        return self._stores.place
 
     @property
     def store(self) -> SqlStore:
@@ -121,7 +111,16 @@ class App:
         Raises:
             NoStore: nothing was ever synced, or a newer crmtrail wrote it.
         """
-        return self._open(create=False)
+        return self._stores.open(create=False)
+
+    def note_config(self) -> None:
+        """Seal with which configuration the work begins, if it is another than the last one."""
+        from crmtrail.config_trail import note_config
+
+        with self._lock:
+            if not self._config_noted:
+                note_config(self.store, self.config, self.user, self.clock.now())
+                self._config_noted = True
 
     @property
     def journal(self) -> SqlJournal:
@@ -129,25 +128,30 @@ class App:
         return SqlJournal(self.store.engine)
 
     def verify(self) -> Verification:
-        """Recompute the ledger and the data under it: records, plans, approvals, receipts."""
+        """Recompute the ledger and the data under it, and look through the database itself.
+
+        Records, plans, approvals and receipts are held against the ledger.
+        """
+        return looked_through(self.store.engine, self._verified)
+
+    def _verified(self) -> Verification:
         told = self.store.verify()
         bad = audit.first_bad(self.store.engine) if told.ok else None
         return told if bad is None else replace(told, ok=False, first_bad=bad)
+
+    @property
+    def privacy(self) -> "Privacy":
+        """Erasures, holds, retention."""
+        from crmtrail.privacy import Privacy
+
+        return Privacy(self.config, self.store, self.clock, self.ledger)
 
     @property
     def ledger(self) -> "Ledger":
         """Checkpoints, proofs and anchors."""
         from crmtrail.ledger import Ledger
 
-        return Ledger(self.config, self.store, self.clock)
-
-    def _open(self, *, create: bool) -> SqlStore:
-        thread = threading.get_ident()
-        with self._lock:
-            if thread not in self._stores:
-                url = self.config.store.url
-                self._stores[thread] = open_store(url, self.clock, create=create)
-            return self._stores[thread]
+        return Ledger(self.config, self.store, self.clock, self.connector)
 
     def connector(self, source: str, *, restoring: bool = False) -> Connector:
         """Return the connector of a source: retries and the budget round the vendor's.
@@ -240,7 +244,8 @@ class App:
             Mistake: the source is not in the config.
             NoStore: the store cannot be opened.
         """
-        store = self._open(create=True)
+        store = self._stores.open(create=True)
+        self.note_config()
         runner = Runner(
             store,
             SqlLeases(store.engine, self.clock),
@@ -263,20 +268,24 @@ class App:
             Mistake: the config has no sources, or the variable with a token is not set.
         """
         from crmtrail.ledger import AnchoringAtRest
+        from crmtrail.retention import Daily
         from scheduler.jobs import Cadence, Service
 
         for name, settings in self.config.sources.items():
             _auth(name, settings, restoring=False)
-        self._open(create=True)
+        self._stores.open(create=True)
+        self.note_config()
         default = self.config.scheduler.every
         cadences = [
             Cadence(one.source, one.object, self.config.sources[one.source].every or default)
             for one in self.targets(())
         ]
+        aging = Daily(lambda: self.privacy.retention.apply(by=self.user, anew=False), self.clock)
         with AnchoringAtRest(lambda: self.ledger) as resting:
 
             def synced(run: Run) -> None:
                 resting.touch()
+                aging.touch()
                 finished(run)
 
             work = partial(self._work, stopping=stopping, synced=synced)
@@ -285,23 +294,12 @@ class App:
     def _work(
         self, job: "Job", *, stopping: threading.Event, synced: Callable[[Run], None]
     ) -> None:
-        import structlog
+        from crmtrail.logs import tell_run
 
-        log = structlog.get_logger().bind(source=job.source, object=job.object)
         target = Target(job.source, job.object)
         run = self.sync(target, Mode.INCREMENTAL, stopping=stopping.is_set)
         synced(run)
-        told = log.bind(
-            state=run.state,
-            read=run.kept.read,
-            changes=run.kept.changes,
-            api_calls=run.api_calls,
-            incidents=list(run.kept.incidents),
-        )
-        if run.failure is None:
-            told.info("synced")
-        else:
-            told.warning("sync ended early", why=run.failure.message)
+        tell_run(run)
 
     def status(self) -> Status:
         """Return where everything stands. Sends no request."""
@@ -361,6 +359,7 @@ class App:
         """
         from rollback.run import Hooks
 
+        self.note_config()
         hooks = Hooks(progress=progress, stopping=stopping)
         return self.restoring.apply(plan_id, canary=canary, hooks=hooks)
 

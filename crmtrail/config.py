@@ -2,8 +2,8 @@
 
 Order of strength: environment (``CRMTRAIL_STORE__URL``) over the YAML file. ``${NAME}`` in the
 file is replaced by the environment variable NAME; one that is not set is a mistake, but for the
-token of a source, which is asked for when that CRM is. Unknown keys are refused; every mistake is
-told at once; secrets never appear in messages.
+token of a source and the URL of a message anchor, which are asked for when those are. Unknown keys
+are refused; every mistake is told at once; secrets never appear in messages.
 """
 
 import os
@@ -29,9 +29,13 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from crmtrail.anchor_config import AnchorConfig, CrmAnchor
 from crmtrail.errors import Mistake
+from crmtrail.keys_config import KeysConfig, PrivacyConfig
+from crmtrail.placing import placed
+from crmtrail.retention_config import RetentionRule
 from crmtrail.written import (
-    SQLITE,
+    SET_ASIDE,
     AnyPath,
     BaseUrl,
     Count,
@@ -47,8 +51,6 @@ from crmtrail.yaml_reading import read_yaml
 
 _PREFIX = "CRMTRAIL_"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# Inside {...} YAML would read the braces of ${NAME} as a mapping, so they are set aside first.
-_SET_ASIDE = re.compile(r"·env·([A-Za-z_][A-Za-z0-9_]*)·")
 
 
 class _Part(BaseModel):
@@ -61,24 +63,6 @@ class StoreConfig(_Part):
     url: StoreUrl = "sqlite:///crmtrail.db"
 
 
-class FileAnchor(_Part):
-    """Checkpoints are appended to one file, which should lie on another machine."""
-
-    kind: Literal["file"]
-    path: AnyPath
-
-
-class GitAnchor(_Part):
-    """Checkpoints are committed into a git repository, and pushed where ``remote`` names one."""
-
-    kind: Literal["git"]
-    path: AnyPath
-    remote: str = ""
-
-
-AnchorConfig = FileAnchor | GitAnchor
-
-
 class LedgerConfig(_Part):
     """Under which name and key checkpoints are signed, and where they are kept outside."""
 
@@ -89,7 +73,7 @@ class LedgerConfig(_Part):
     @field_validator("anchors")
     @classmethod
     def _each_once(cls, anchors: tuple[AnchorConfig, ...]) -> tuple[AnchorConfig, ...]:
-        if len({(one.kind, one.path) for one in anchors}) < len(anchors):
+        if len({one.name for one in anchors}) < len(anchors):
             raise ValueError("the same anchor is named twice")
         return anchors
 
@@ -103,7 +87,7 @@ class AuthConfig(_Part):
     @property
     def unset(self) -> tuple[str, ...]:
         """The environment variables that the token is taken from and that are not set."""
-        return tuple(_SET_ASIDE.findall(self.token.get_secret_value()))
+        return tuple(SET_ASIDE.findall(self.token.get_secret_value()))
 
 
 class SourceConfig(_Part):
@@ -223,12 +207,49 @@ class Config(BaseSettings):
     user: str = ""
     store: StoreConfig = StoreConfig()
     ledger: LedgerConfig = LedgerConfig()
+    keys: KeysConfig = KeysConfig()
+    privacy: PrivacyConfig = PrivacyConfig()
+    retention: tuple[RetentionRule, ...] = ()
     sources: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")], SourceConfig] = {}
     scheduler: SchedulerConfig = SchedulerConfig()
     retry: RetryConfig = RetryConfig()
     budget: BudgetConfig = BudgetConfig()
     rules: RulesConfig = RulesConfig()
     restore: RestoreConfig = RestoreConfig()
+
+    @model_validator(mode="after")
+    def _anchors_have_sources(self) -> Self:
+        for one in self.ledger.anchors:
+            if isinstance(one, CrmAnchor) and one.source not in self.sources:
+                raise ValueError(f"ledger.anchors: there is no source {one.source!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _retention_has_sources(self) -> Self:
+        for no, rule in enumerate(self.retention):
+            if rule.source not in self.sources:
+                raise ValueError(f"retention.{no}: there is no source {rule.source}")
+        if len({str(rule) for rule in self.retention}) < len(self.retention):
+            raise ValueError("retention: the same rule is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _privacy_has_sources(self) -> Self:
+        if fault := self.privacy.strange(self.sources):
+            raise ValueError(fault)
+        return self
+
+    def rules_beside_anchors(self) -> RulesConfig:
+        """Return the rules, blind to the fields that we write checkpoints into ourselves."""
+        ours = tuple(one.field for one in self.ledger.anchors if isinstance(one, CrmAnchor))
+        blanking, mass = self.rules.blanking, self.rules.mass_update
+        blind = {
+            "blanking": blanking.model_copy(
+                update={"ignore_fields": (*blanking.ignore_fields, *ours)}
+            ),
+            "mass_update": mass.model_copy(update={"ignore_fields": (*mass.ignore_fields, *ours)}),
+        }
+        return self.rules.model_copy(update=blind)
 
     @classmethod
     def settings_customise_sources(
@@ -290,7 +311,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         Mistake: the file is missing or wrong.
     """
     config = parse(_text(path), os.environ if environ is None else environ)
-    return _placed(config, path.absolute().parent)
+    return placed(config, path.absolute().parent)
 
 
 def holds_tokens(path: Path) -> bool:
@@ -324,19 +345,6 @@ def _text(path: Path) -> str:
         raise Mistake(f"the config at {path} cannot be read: {error.strerror}") from None
 
 
-def _placed(config: Config, folder: Path) -> Config:
-    """Return a configuration whose relative paths start at a folder."""
-    ledger, store = config.ledger, config.store
-    file = folder / store.url.removeprefix(SQLITE)
-    key = None if ledger.key_file is None else folder / ledger.key_file
-    anchors = tuple(one.model_copy(update={"path": folder / one.path}) for one in ledger.anchors)
-    placed = {
-        "store": store.model_copy(update={"url": f"{SQLITE}{file}"}),
-        "ledger": ledger.model_copy(update={"key_file": key, "anchors": anchors}),
-    }
-    return config.model_copy(update=placed)
-
-
 def _refusal(problems: list[str]) -> Mistake:
     count = "1 mistake" if len(problems) == 1 else f"{len(problems)} mistakes"
     return Mistake(
@@ -357,7 +365,7 @@ def _fill(
 ) -> Any:
     """Replace ``${NAME}`` in every text, and note the names that are not set.
 
-    In the token of a source such a name stays as it is set aside, for `AuthConfig.unset`.
+    In a secret such a name stays as it is set aside, for `AuthConfig.unset` and its like.
     """
     if isinstance(value, dict):
         return {k: _fill(v, environ, (*where, str(k)), missing) for k, v in value.items()}
@@ -367,14 +375,16 @@ def _fill(
         return value
 
     def replace(match: re.Match[str]) -> str:
-        if match[1] not in environ and _is_token(where):
+        if match[1] not in environ and _is_secret(where):
             return match[0]
         if match[1] not in environ:
             missing.append(f"{'.'.join(where)}: the environment variable {match[1]} is not set")
         return environ.get(match[1], "")
 
-    return _SET_ASIDE.sub(replace, value)
+    return SET_ASIDE.sub(replace, value)
 
 
-def _is_token(where: tuple[str, ...]) -> bool:
+def _is_secret(where: tuple[str, ...]) -> bool:
+    if where[:2] == ("ledger", "anchors"):
+        return where[3:] == ("apprise_url",)
     return where[:1] == ("sources",) and where[2:] in {("auth", "token"), ("restore_auth", "token")}

@@ -3,15 +3,21 @@
 import os
 import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from crmtrail.app import App
 from crmtrail.config import AuthConfig, holds_tokens, load
 from crmtrail.errors import CredentialsRefused, CrmtrailError, Mistake, Unavailable
 from crmtrail.model import Identity
+from snapshot.database import reading
+from snapshot.keys.opening import key_place
+from snapshot.place import StoreFile
 
 _ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
 _SKEW_S = 60.0
@@ -59,7 +65,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
         checks.append(_bad("config", empty))
     checks.append(_private_config(path, literal=literal))
     with App(config) as app:
-        checks += [*_store(app), _sqlite(), _anchors(app)]
+        checks += [*_store(app), *_sqlite(app), *_keys(app, environ), _anchors(app)]
         for source in config.sources:
             checks += _source(app, source)
     return checks
@@ -173,17 +179,35 @@ def _clock(source: str, server: datetime | None) -> Check:
 
 
 def _store(app: App) -> list[Check]:
-    """Check that the store opens, that its folder takes files, and that it is private."""
-    path = app.store_path
-    checks = [_folder(path.parent)]
-    if not app.has_store():
-        return [Check("store", True, f"{path}: none yet, the first sync makes it"), *checks]
-    checks.append(_private_store(path))
+    """Check that the store opens, and of a file that it is private and its folder takes files."""
+    place = app.store_place
+    checks = []
+    if isinstance(place, StoreFile):
+        checks = [_folder(place.path.parent)]
+        if place.path.exists():
+            checks.append(_private_store(place.path))
     try:
+        if not app.has_store():
+            return [Check("store", True, f"{place}: none yet, the first sync makes it"), *checks]
         records = sum(one.records for one in app.store.standings())
+        engine = app.store.engine
     except CrmtrailError as error:
         return [_bad("store", error), *checks]
-    return [Check("store", True, f"{path}, {records:,} records"), *checks]
+    found = Check("store", True, f"{place}, {records:,} records")
+    return [found, *checks, *([] if isinstance(place, StoreFile) else _server(engine))]
+
+
+def _server(engine: Engine) -> list[Check]:
+    """Check what PostgreSQL promises of a commit, and say which server it is."""
+    with reading(engine) as connection:
+        version, durable = connection.exec_driver_sql(
+            "SELECT current_setting('server_version'), current_setting('fsync')"
+        ).one()
+    name = "postgresql"
+    if durable == "on":
+        return [Check(name, True, str(version))]
+    told = f"{version} runs with fsync off: a crash of its machine can lose or spoil the store"
+    return [Check(name, False, told, "set fsync = on in postgresql.conf, and restart the server")]
 
 
 def _folder(folder: Path) -> Check:
@@ -210,23 +234,43 @@ def _is_private(path: Path) -> bool:
     return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
-def _sqlite() -> Check:
+def _sqlite(app: App) -> list[Check]:
+    """Check the SQLite in use, if any is: for the store, or for the keys beside one on a server."""
     from snapshot.database import journal_mode, sqlite_version  # noqa: PLC0415 -- SQLite only
 
+    places = [app.store_place]
+    with suppress(CrmtrailError):  # which the check of the keys tells
+        places.append(key_place(app.config.keys, app.config.store.url))
+    if not any(isinstance(place, StoreFile) for place in places):
+        return []
     version = sqlite_version()
     if journal_mode() == "WAL":
-        return Check("sqlite", True, version)
-    return Check(
-        "sqlite",
-        True,
-        f"{version} has the WAL-reset bug, so the write-ahead log is off: safe, but slower",
-        "use SQLite 3.51.3 or later, or install pysqlite3",
-    )
+        return [Check("sqlite", True, version)]
+    return [
+        Check(
+            "sqlite",
+            True,
+            f"{version} has the WAL-reset bug, so the write-ahead log is off: safe, but slower",
+            "use SQLite 3.51.3 or later, or install pysqlite3",
+        )
+    ]
+
+
+def _keys(app: App, environ: Mapping[str, str]) -> list[Check]:
+    """Check the key store, and what the store knows of it."""
+    from snapshot.keys.health import StoreKnows, examine_keys  # noqa: PLC0415 -- only here
+
+    known: StoreKnows | None = None
+    with suppress(CrmtrailError):  # which the check of the store tells
+        if app.has_store():
+            known = StoreKnows.of(app.store.engine)
+    found = examine_keys(app.config.keys, app.config.store.url, environ, app.clock, known)
+    return [Check(one.name, one.ok, one.detail, one.hint, one.exit_code) for one in found]
 
 
 def _anchors(app: App) -> Check:
     """Check that somebody outside could notice an edit of the history. Sends nothing."""
-    wanted = {f"{one.kind}:{one.path}" for one in app.config.ledger.anchors}
+    wanted = {one.name for one in app.config.ledger.anchors}
     if not wanted:
         return Check(
             "anchors",

@@ -21,6 +21,7 @@
     │   └── Unfound               no such record, plan, incident                exit 2
     └── StopAll                   going on could do harm
         ├── NoStore               no store, or one this version cannot open     exit 10
+        ├── Damaged               a part of the store cannot be read
         ├── LeaseLost             another runner took over: our page is void    exit 11
         └── VerifyFailed          the ledger or the data under it was altered   exit 5
 """
@@ -124,6 +125,10 @@ class NoStore(StopAll):
     """There is no store, or one that this version cannot open."""
 
     exit_code = 10
+
+
+class Damaged(StopAll):
+    """A part of the store cannot be read: the disk, or somebody, spoilt it."""
 
 
 class LeaseLost(StopAll):

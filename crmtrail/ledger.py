@@ -2,19 +2,21 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import structlog
 
+from crmtrail.anchor_config import AnchorConfig
 from crmtrail.config import Config
 from crmtrail.errors import CrmtrailError, Mistake
 from crmtrail.ports import Clock
 from snapshot import anchored
 from snapshot.anchored import Anchorage
 from snapshot.anchors import sink
+from snapshot.anchors.sink import Connect, Means, Sink
 from snapshot.database import reading, sqlite_path
 from snapshot.evidence import Anchoring, Evidence, Sent
 from snapshot.proofs import head_of
@@ -29,6 +31,8 @@ class Ledger:
     config: Config
     store: SqlStore
     clock: Clock
+    connect: Connect
+    """Opens the CRM, for a checkpoint in there."""
 
     @property
     def evidence(self) -> Evidence:
@@ -43,9 +47,11 @@ class Ledger:
 
     @property
     def key_file(self) -> Path:
-        """Where the signing key is."""
+        """Where the signing key is: where the config says, else beside the store's file."""
+        if self.config.ledger.key_file is not None:
+            return self.config.ledger.key_file
         path = sqlite_path(self.config.store.url)
-        return self.config.ledger.key_file or path.with_name(f"{path.name}.key")
+        return path.with_name(f"{path.name}.key")
 
     def anchorage(self) -> Anchorage:
         """Return how far the ledger is anchored. Asks no place outside."""
@@ -63,17 +69,40 @@ class Ledger:
                 "the config names no anchors",
                 hint="add ledger.anchors; config.example.yaml shows how",
             )
-        return self.evidence.anchor(sink.load(self.config.ledger.anchors))
+        return self.evidence.anchor(self.sinks())
+
+    def sinks(self, named: str | None = None) -> list[Sink]:
+        """Return the anchors of the config (or those of one name), not yet opened."""
+        anchors = self.config.ledger.anchors
+        return self._load([one for one in anchors if named in (None, one.name)])
 
     def anchor_after_sync(self) -> tuple[Sent, ...]:
-        """Do the same where there are anchors at all; whatever goes wrong is told, never raised."""
-        names = [f"{one.kind}:{one.path}" for one in self.config.ledger.anchors]
-        if not names:
-            return ()
+        """Do the same at the anchors that are due, if there are any.
+
+        Whatever goes wrong is told, never raised.
+        """
+        due: list[AnchorConfig] = []
         try:
-            return self.anchor().sinks
+            due = self._due()
+            return self.evidence.anchor(self._load(due)).sinks if due else ()
         except CrmtrailError as error:
-            return tuple(Sent(name, False, str(error)) for name in names)
+            return tuple(Sent(one.name, False, str(error)) for one in due)
+
+    def _due(self) -> list[AnchorConfig]:
+        anchors = self.config.ledger.anchors
+        if not anchors:
+            return []
+        now = self.clock.now()
+        with reading(self.store.engine) as connection:
+            places = {place.name: place for place in anchored.places(connection)}
+        return [
+            one
+            for one in anchors
+            if (place := places.get(one.name)) is None or place.is_due(one.every, now)
+        ]
+
+    def _load(self, anchors: Sequence[AnchorConfig]) -> list[Sink]:
+        return sink.load(anchors, Means(self.clock, self.connect))
 
     def rotate(self) -> Anchoring:
         """Put a new signing key in use.
@@ -99,7 +128,7 @@ class Ledger:
         # A crash here leaves a sealed key that never signs anything.
         replace_ring(self.key_file, new)
         others = () if old is None else (old,)
-        return self._with(new).anchor(sink.load(self.config.ledger.anchors), *others)
+        return self._with(new).anchor(self.sinks(), *others)
 
     def _with(self, ring: KeyRing) -> Evidence:
         return Evidence(self.store.engine, ring, self.clock)

@@ -4,9 +4,12 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
+
+if TYPE_CHECKING:
+    from scheduler.runner import Run
 
 _SECRET_KEYS = re.compile(r"token|secret|password|authorization|assertion", re.IGNORECASE)
 _SECRETS = re.compile(r"00D\w{12,15}![\w.]+|pat-[a-z0-9]+-[\w-]+|Bearer\s+\S+")
@@ -39,3 +42,20 @@ def configure(*, verbose: int, quiet: bool) -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def tell_run(run: "Run") -> None:
+    """Log how a run ended."""
+    told = structlog.get_logger().bind(
+        source=run.source,
+        object=run.object,
+        state=run.state,
+        read=run.kept.read,
+        changes=run.kept.changes,
+        api_calls=run.api_calls,
+        incidents=list(run.kept.incidents),
+    )
+    if run.failure is None:
+        told.info("synced")
+    else:
+        told.warning("sync ended early", why=run.failure.message)

@@ -25,15 +25,40 @@ Token: TypeAlias = str
 Tokens: TypeAlias = Mapping[str, Token]
 """Field name to token."""
 
+_COUNTABLE = 4_300
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 NULL: Token = "null"
 """The token of an explicit blank, as JSON spells it."""
 
+ERASED: Token = "erased"
+"""Stands for a value that was there and is forgotten for good. No JSON text, so no CRM's value."""
+
 
 def value_of(token: Token) -> Any:
-    """Return the Python value of a token; numbers with a fraction come as ``Decimal``."""
-    return json.loads(token, parse_float=Decimal)
+    """Return the Python value of a token; numbers with a fraction come as ``Decimal``.
+
+    A forgotten value reads ``[erased]``: where that matters, ask for `ERASED` first. Lists and
+    objects that are nested past all reason come as their text.
+    """
+    if token == ERASED:
+        return "[erased]"
+    try:
+        return json.loads(token, parse_float=Decimal, parse_int=_whole)
+    except RecursionError:
+        return token
+
+
+def _whole(digits: str) -> int | Decimal:
+    """Read a whole number; Python refuses to count to one of more than 4,300 digits."""
+    return int(digits) if len(digits) <= _COUNTABLE else Decimal(digits)
+
+
+def readable(text: str) -> str:
+    """Return a text that UTF-8 can hold: U+FFFD for half a surrogate pair."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def token_of(value: object) -> Token:
@@ -312,7 +337,9 @@ class ChangeSet:
     record's version, counted from 1. ``operation`` is the id of the operation it was clustered
     into, once known. ``previous_operation`` is the operation of the version before.
     ``transaction`` names the plan of ours that made the write: for op ``restore``, and for an
-    update that the CRM made along with it.
+    update that the CRM made along with it. ``since`` marks a coalesced stretch: when we had last
+    seen the record, where the vendor keeps no history, so that more than one write may lie in
+    between, and values may have come and gone.
     """
 
     ref: Ref
@@ -325,6 +352,7 @@ class ChangeSet:
     operation: str | None = None
     previous_operation: str | None = None
     transaction: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +367,6 @@ class Version:
     known_at: datetime
     actor: Actor
     deleted: bool
-    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +467,8 @@ class Action(StrEnum):
 class Step:
     """One record of a plan: what must still be there, and what would be written.
 
-    ``left`` names the fields that are left alone and says why, in plain words.
+    ``left`` names the fields that are left alone and says why, in plain words. ``salt`` is random
+    text, so that nobody can guess a step from its digest; empty where the step was forgotten.
     """
 
     id: str
@@ -450,6 +478,7 @@ class Step:
     write: Tokens = field(default_factory=dict)
     left: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    salt: str = ""
 
 
 class OnConflict(StrEnum):

@@ -225,6 +225,8 @@ class Told:
 class Query:
     """Which changes to list; every condition that is set must hold. ``until`` is exclusive.
 
+    ``since`` and ``until`` are valid time, ``known_since`` and ``known_until`` known time.
+
     Baselines are no changes: they are listed only where ``op`` asks for them.
     """
 
@@ -239,6 +241,11 @@ class Query:
     operation: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    known_since: datetime | None = None
+    """Only what we learnt at or after this time; ``known_until`` likewise, exclusive."""
+    known_until: datetime | None = None
+    blanked: bool = False
+    """Only values that became blank: there before and not blank, blank after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,14 +281,62 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Succession:
+    """One record that went on as another: ``merged`` into it, or ``recreated`` as it by us."""
+
+    record: Ref
+    heir: Ref
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """All records that are one line, oldest first, and how each went on."""
+
+    records: tuple[Ref, ...]
+    links: tuple[Succession, ...] = ()
+
+    def before(self, ref: Ref) -> tuple[Ref, ...]:
+        """Return the records that a record goes on from, oldest first."""
+        found = {ref}
+        while more := {one.record for one in self.links if one.heir in found} - found:
+            found |= more
+        return tuple(one for one in self.records if one in found and one != ref)
+
+    def after(self, ref: Ref) -> tuple[Succession, ...]:
+        """Return how a record went on, step by step; nothing where it did not."""
+        steps: list[Succession] = []
+        reached = [ref]
+        for here in reached:
+            for link in self.links:
+                if link.record == here:
+                    steps.append(link)
+                    if link.heir not in reached:
+                        reached.append(link.heir)
+        return tuple(steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One action of crmtrail itself, as it lies in the ledger under ``index``."""
+
+    index: int
+    kind: str
+    at: datetime
+    entry: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """A record as last stored, as far as a plan needs it."""
+    """A record as last stored, as far as a plan needs it. ``erased_at``: it is never restored."""
 
     ref: Ref
     number: int
     fields: Tokens
     deleted: bool
     known_at: datetime
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,17 +424,29 @@ class Store(Protocol):
         """Return the newest stored state of each record that is known."""
         ...
 
-    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
-        """Return the record at a valid time (None: now); None before anything is known."""
+    def version(
+        self, ref: Ref, at: datetime | None = None, *, known: datetime | None = None
+    ) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known.
+
+        With ``known``, only what was known by then counts: what we would have answered then.
+        """
         ...
 
     def records(
-        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+        self,
+        source: str,
+        object_: str,
+        at: datetime | None = None,
+        *,
+        known: datetime | None = None,
+        size: int | None = None,
     ) -> Iterator[Version]:
         """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
 
-        Only the first ``known`` entries of the ledger count (None: those there at the start), so
-        that a sync meanwhile changes nothing, and the same question gives the same answer again.
+        With ``known``, only what was known by then counts. And only the first ``size`` entries of
+        the ledger do (None: those there at the start), so that a sync meanwhile changes nothing,
+        and the same question gives the same answer again.
         """
         ...
 
@@ -398,13 +465,37 @@ class Store(Protocol):
         ...
 
     def diff(
-        self, source: str, object_: str, since: datetime, until: datetime
+        self,
+        source: str,
+        object_: str,
+        since: datetime,
+        until: datetime,
+        *,
+        known: datetime | None = None,
     ) -> Iterator[Difference]:
-        """Stream how the records of an object differ between two valid times."""
+        """Stream how the records of an object differ between two valid times.
+
+        With ``known``, only what was known by then counts.
+        """
         ...
 
-    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+    def difference(
+        self, ref: Ref, since: datetime, until: datetime, *, known: datetime | None = None
+    ) -> Difference | None:
         """Return how one record differs between two valid times; None where it does not."""
+        ...
+
+    def line_of(self, ref: Ref) -> Line:
+        """Return the records that are one line with a record; itself alone where it is one."""
+        ...
+
+    def succeed(self, old: Ref, new: Ref, at: datetime) -> None:
+        """Note that a record was made anew as another, and seal that; merges are noted by `keep`.
+
+        Raises:
+            Unfound: one of them is not in the store.
+            Mistake: they are one and the same.
+        """
         ...
 
     # --- noticed -----------------------------------------------------------------------------
@@ -455,6 +546,29 @@ class Store(Protocol):
         """Append an action of crmtrail itself to the ledger and return its leaf index."""
         ...
 
+    def deeds(
+        self,
+        kinds: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> tuple[Sequence[Deed], str | None]:
+        """Return actions of crmtrail itself, newest first, and the cursor of the next page.
+
+        Args:
+            kinds: only these kinds; none given: all.
+            since: only at or after this time.
+            until: only before this time.
+            limit: at most so many.
+            cursor: where the last page ended.
+
+        Raises:
+            Mistake: the cursor is none of ours, or the limit is below 1.
+        """
+        ...
+
     def checkpoint(self, at: datetime) -> Checkpoint:
         """Return the tree head."""
         ...
@@ -496,7 +610,8 @@ class StepState:
 class Journalled:
     """A step with its state. ``before`` holds the tokens read just before our write.
 
-    ``at`` is when it was sent, or, once settled, when it was settled.
+    ``at`` is when it was sent, or, once settled, when it was settled. ``gone`` is the digest that
+    the step had, where it was forgotten since.
     """
 
     step: Step
@@ -504,6 +619,7 @@ class Journalled:
     before: Tokens = field(default_factory=dict)
     outcome: Outcome | None = None
     at: datetime | None = None
+    gone: bytes | None = None
 
 
 class Journal(Protocol):
@@ -529,6 +645,10 @@ class Journal(Protocol):
         """Return all plans, newest first."""
         ...
 
+    def objects(self, plan: str) -> Sequence[tuple[str, str]]:
+        """Return the source and object of every record that a plan has a step for."""
+        ...
+
     def steps(self, plan: str, *, states: Sequence[str] = ()) -> Iterator[Journalled]:
         """Stream the steps of a plan in order, of some states only if given."""
         ...
@@ -542,7 +662,10 @@ class Journal(Protocol):
         ...
 
     def intend(self, plan: str, before: Mapping[str, Tokens], at: datetime) -> None:
-        """Mark steps (by id) as being sent, with what was read just before. Durable on return."""
+        """Mark steps (by id) as being sent, with what was read just before, and seal that.
+
+        Durable on return.
+        """
         ...
 
     def settle(self, plan: str, outcomes: Sequence[Outcome], at: datetime) -> None:

@@ -6,11 +6,12 @@ vendor sent, so numbers keep their digits.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from crmtrail.model import (
+    ERASED,
     Action,
     Actor,
     Change,
@@ -25,9 +26,11 @@ from crmtrail.model import (
     Version,
     stamp,
 )
-from crmtrail.ports import Blame, Difference, Entry, Standing
+from crmtrail.ports import Blame, Deed, Difference, Entry, Line, Standing, Succession
 
 Shape = dict[str, Any]
+
+_ONE_LINE: Final = {ord("\n"): " ", ord("\r"): " "}
 
 
 def encode(shape: object) -> bytes:
@@ -36,13 +39,27 @@ def encode(shape: object) -> bytes:
 
 
 def exact(token: Token | None) -> Any:
-    """Return a token such that `encode` emits it unchanged; absent becomes null."""
-    return None if token is None else msgspec.Raw(token.encode())
+    """Return a token such that `encode` emits it unchanged; absent and erased become null.
+
+    Only the line ends between the parts of a list or an object become blanks, which mean the
+    same: what is printed stays on one line.
+    """
+    if token is None or token == ERASED:
+        return None
+    if "\n" in token or "\r" in token:
+        token = token.translate(_ONE_LINE)
+    return msgspec.Raw(token.encode())
 
 
 def tokens(fields: Tokens) -> Shape:
     """Return fields by name, sorted."""
     return {name: exact(fields[name]) for name in sorted(fields)}
+
+
+def _erased(fields: Tokens) -> Shape:
+    """Return the names of fields whose values are forgotten for good, if there are any."""
+    names = sorted(name for name, token in fields.items() if token == ERASED)
+    return {"erased": names} if names else {}
 
 
 def time(moment: datetime | None) -> str | None:
@@ -67,14 +84,20 @@ def gap(missing: Gap) -> Shape:
 
 
 def change(one: Change) -> Shape:
-    """Return a field change; ``absent`` names the sides the vendor did not tell."""
+    """Return a field change; ``absent`` names the sides the vendor did not tell.
+
+    ``erased`` names those that were told and are forgotten for good.
+    """
     return {"field": one.field} | _sides(one.old, one.new)
 
 
 def _sides(old: Token | None, new: Token | None) -> Shape:
     shape: Shape = {"old": exact(old), "new": exact(new)}
-    absent = [name for name, token in (("old", old), ("new", new)) if token is None]
-    return shape | {"absent": absent} if absent else shape
+    for word, sort in (("absent", None), ("erased", ERASED)):
+        sides = [name for name, token in (("old", old), ("new", new)) if token == sort]
+        if sides:
+            shape[word] = sides
+    return shape
 
 
 def entry(line: Entry) -> Shape:
@@ -87,11 +110,52 @@ def entry(line: Entry) -> Shape:
         **sides,
         "at": time(what.at),
         "known_at": time(what.known_at),
+        "since": time(what.since),
         "actor": actor(what.actor),
         "op": what.op,
         "operation": what.operation,
         "version": what.number,
         "plan": what.transaction,
+    }
+
+
+def as_of(at: datetime | None, known: datetime | None) -> Shape:
+    """Return which times an answer is of, valid and known; null means now."""
+    return {"at": time(at), "known_at": time(known)}
+
+
+def links(found: Iterable[Succession]) -> list[Shape]:
+    """Return how a record went on, step by step."""
+    return [
+        {
+            "record": str(one.record),
+            "as": str(one.heir),
+            "kind": one.kind,
+            "at": time(one.at),
+        }
+        for one in found
+    ]
+
+
+def line(found: Line) -> list[Shape]:
+    """Return the records of a line, oldest first, each with what it went on as itself."""
+    return [
+        {
+            "record": str(ref),
+            "went_on_as": links(link for link in found.links if link.record == ref),
+        }
+        for ref in found.records
+    ]
+
+
+def deed(one: Deed) -> Shape:
+    """Return an action of crmtrail itself; ``by`` is null where it did so by itself."""
+    return {
+        "index": one.index,
+        "kind": one.kind,
+        "at": time(one.at),
+        "by": one.entry.get("by") or one.entry.get("applied_by") or one.entry.get("author"),
+        "entry": dict(one.entry),
     }
 
 
@@ -106,18 +170,20 @@ def version(state: Version) -> Shape:
         "actor": actor(state.actor),
         "deleted": state.deleted,
         "fields": tokens(state.fields),
-    }
+    } | _erased(state.fields)
 
 
 def timeline(ref: object, change_sets: Iterable[ChangeSet]) -> Shape:
-    """Return a record's versions, oldest first."""
+    """Return a record's versions, oldest first; those of its predecessors bear their record."""
     return {
         "record": str(ref),
         "versions": [
             {
+                "record": str(what.ref),
                 "number": what.number,
                 "at": time(what.at),
                 "known_at": time(what.known_at),
+                "since": time(what.since),
                 "op": what.op,
                 "actor": actor(what.actor),
                 "operation": what.operation,
@@ -141,6 +207,7 @@ def blame(ref: object, lines: Iterable[Blame]) -> Shape:
                 "actor": actor(line.actor),
                 "version": line.number,
             }
+            | ({"erased": True} if line.token == ERASED else {})
             for line in lines
         ],
     }

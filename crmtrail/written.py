@@ -10,7 +10,14 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator
 
 SQLITE: Final = "sqlite:///"
-"""How the URL of a store begins; a path follows."""
+"""How the URL of a store in a file begins; a path follows."""
+
+_SERVERS: Final = frozenset({"postgres", "postgresql", "postgresql+psycopg"})
+_WRITE_A_URL: Final = "write sqlite:///crmtrail.db, or postgresql://user@host/database"
+
+# Inside {...} YAML would read the braces of ${NAME} as a mapping, so they are set aside first.
+SET_ASIDE: Final = re.compile(r"·env·([A-Za-z_][A-Za-z0-9_]*)·")
+"""An environment variable that is not filled in yet."""
 
 _SALESFORCE_VERSION: Final = re.compile(r"v?(\d{2,3})(?:\.0)?")
 _HUBSPOT_VERSION: Final = re.compile(r"v3|\d{4}-\d{2}")
@@ -98,15 +105,62 @@ def _origin(value: str) -> str:
     return value
 
 
+def _service_url(value: str) -> str:
+    """Check where a service is that learns nothing secret, and so may be spoken to in the clear."""
+    parts = urlsplit(value)
+    if value and (
+        parts.scheme not in ("https", "http") or not parts.hostname or not _has_sound_port(parts)
+    ):
+        raise ValueError("an address is written like https://host.example.com")
+    if parts.username is not None:
+        raise ValueError("an address holds no credentials")
+    return value
+
+
+def _bucket(value: str) -> str:
+    # Amazon S3 User Guide, "General purpose bucket naming rules".
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError("a bucket is named by 3 to 63 small letters, digits, dots and hyphens")
+    return value
+
+
+def _key_prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!_.'()-]+(/[A-Za-z0-9!_.'()-]+)*", value):
+        raise ValueError("a prefix is letters, digits, ! _ . - ' ( ) and / between them")
+    return value
+
+
+def _label(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise ValueError("a name of your choice: letters, digits, dots, hyphens, underscores")
+    return value
+
+
+def _record_name(value: str) -> str:
+    parts = value.split(":", 2)
+    if len(parts) < len(("source", "object", "id")) or not all(parts):
+        raise ValueError("a record is written source:object:id")
+    return value
+
+
+def _hourly(value: timedelta) -> timedelta:
+    if value < timedelta(hours=1):
+        raise ValueError("1h at least: each time is an edit of the record in the CRM")
+    return value
+
+
 def _store_url(value: str) -> str:
     """Refuse what is no store of ours, without repeating it: it may hold a password."""
-    if value.startswith(("postgres:", "postgresql:", "postgresql+")):
-        raise ValueError(
-            "PostgreSQL comes with a later release of crmtrail; use sqlite:///crmtrail.db for now"
-        )
+    scheme, _, rest = value.partition("://")
+    if scheme in _SERVERS:
+        if not rest.partition("?")[0].partition("/")[2]:
+            raise ValueError(f"has to name a database of the server; {_WRITE_A_URL}")
+        return value
+    if scheme.startswith("postgres"):
+        raise ValueError(f"is spoken to by psycopg and nothing else; {_WRITE_A_URL}")
     file = value.removeprefix(SQLITE)
     if not value.startswith("sqlite:"):
-        raise ValueError("is not a kind of store that crmtrail knows; write sqlite:///crmtrail.db")
+        raise ValueError(f"is not a kind of store that crmtrail knows; {_WRITE_A_URL}")
     if file == value or file in {"", ":memory:"} or "?" in file:
         raise ValueError("has to name a file and nothing else; write sqlite:///crmtrail.db")
     return value
@@ -129,6 +183,13 @@ Lasting = Annotated[Duration, AfterValidator(_lasting)]
 Count = Annotated[int, BeforeValidator(_number)]
 """A whole number; YAML's ``true`` and ``4.0`` are none."""
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+Bucket = Annotated[str, AfterValidator(_bucket)]
+KeyPrefix = Annotated[str, AfterValidator(_key_prefix)]
+Label = Annotated[str, AfterValidator(_label)]
+"""A name that the admin chooses and that stands for a secret."""
+RecordName = Annotated[str, AfterValidator(_record_name)]
+Hourly = Annotated[Lasting, AfterValidator(_hourly)]
 Origin = Annotated[str, AfterValidator(_origin)]
 AnyPath = Annotated[Path, AfterValidator(Path.expanduser)]
 Short = Annotated[Lasting, AfterValidator(_short)]

@@ -148,7 +148,7 @@ class Applier:
         settled_at: datetime | None = None
         written = bytearray()
         for journalled in self._journal.steps(plan.id):
-            digest.add(journalled.step)
+            digest.add(journalled.step, journalled.gone)
             counts[journalled.state] += 1
             settled = journalled.state == StepState.SETTLED
             written.append(settled and journalled.step.action is Action.UPDATE)

@@ -14,7 +14,7 @@ from crmtrail.errors import Unfound
 from crmtrail.model import Outcome, Receipt, Result
 from rollback.digest import Digest
 from rollback.journal import SqlJournal
-from rollback.sealed import approval_entry, outcome_entry, plan_entry, receipt_entry
+from rollback.sealed import approval_entry, outcome_entry, plan_entry, receipt_entry, write_entry
 from snapshot.database import reading
 from snapshot.entries import action_entry
 from snapshot.times import at_micros
@@ -30,14 +30,31 @@ _ROWS: Final = {
 }
 
 _OUTCOMES: Final = (
-    "SELECT j.key AS place, s.step_id, s.settled_at, s.result, s.detail, s.fields"
-    " FROM json_each(?) AS j CROSS JOIN plan_step AS s"
-    " ON s.plan_id = json_extract(j.value, '$.plan')"
-    " AND s.step_id = json_extract(j.value, '$.step') AND s.state = 'settled'"
+    "SELECT p.key AS place, s.step_id, s.settled_at, s.result, s.detail, s.fields"
+    " FROM json_each(?) AS p CROSS JOIN plan_step AS s"
+    " ON s.plan_id = json_extract(p.value, '$.plan')"
+    " AND s.step_id = json_extract(p.value, '$.step') AND s.state = 'settled'"
 )
+_WRITES: Final = (
+    "SELECT p.key AS place, s.sent_at"
+    " FROM json_each(?) AS p CROSS JOIN plan_step AS s"
+    " ON s.plan_id = json_extract(p.value, '$.plan')"
+    " AND s.step_id = json_extract(p.value, '$.step') AND s.sent_at IS NOT NULL"
+)
+_WRITE: Final = "write"
+"""The kind of the entry of a batch of steps; the others have a row each."""
+
 _RECEIPTS: Final = (
     "SELECT r.leaf, r.plan_id, r.applied_at, r.applied_by, r.planned, r.outcomes, r.api_calls"
     " FROM json_each(?) AS j CROSS JOIN receipt AS r ON r.leaf = j.value"
+)
+
+_FORGOTTEN: Final = (
+    "SELECT s.plan_id, s.step_id FROM plan_step AS s"
+    " WHERE s.salt IS NULL AND s.digest IS NOT NULL AND NOT EXISTS"
+    " (SELECT 1 FROM object AS o CROSS JOIN record AS r ON r.object_id = o.object_id"
+    "  WHERE o.source = s.source AND o.name = s.object AND r.ext_id = s.record"
+    "  AND r.erased_at IS NOT NULL) ORDER BY s.plan_id, s.no LIMIT 1"
 )
 
 _Sealed: TypeAlias = tuple[int, str, bytes]
@@ -62,6 +79,7 @@ def _first_bad(engine: Engine) -> Mapping[str, Any] | None:
     for batch in _entries(engine):
         with reading(engine) as connection:
             again = _outcomes(connection, batch) | _receipts(connection, batch)
+            again |= _writes(connection, batch)
         for index, kind, entry in batch:
             told = _told(entry)
             written = _AGAIN[kind](journal, told) if kind in _AGAIN else again.get(index)
@@ -88,8 +106,8 @@ def _entries(engine: Engine) -> Iterator[Sequence[_Sealed]]:
         with reading(engine) as connection:
             rows = connection.exec_driver_sql(
                 "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
-                " AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
-                (after, json.dumps(list(_ROWS)), _BATCH),
+                " AND kind IN (SELECT value FROM json_each(?) AS t) ORDER BY idx LIMIT ?",
+                (after, json.dumps([*_ROWS, _WRITE]), _BATCH),
             ).all()
         if not rows:
             return
@@ -118,7 +136,7 @@ def _whole(journal: SqlJournal, id_: str) -> bool:
     """Return whether the steps give the digest that their plan bears."""
     plan, digest = journal.plan(id_), Digest()
     for each in journal.steps(id_):
-        digest.add(each.step)
+        digest.add(each.step, each.gone)
     return digest.close(plan) == plan.digest
 
 
@@ -152,6 +170,26 @@ def _outcomes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, byt
     return again
 
 
+def _writes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+    """Write the entries of batches again, with the steps that were sent then; by index."""
+    told = {index: _told(entry) for index, kind, entry in batch if kind == _WRITE}
+    places = [(index, one["plan"], step) for index, one in told.items() for step in one["steps"]]
+    asked = json.dumps([{"plan": plan, "step": step} for _, plan, step in places])
+    sent: dict[int, dict[str, int]] = {index: {} for index in told}
+    for row in connection.exec_driver_sql(_WRITES, (asked,)):
+        index, _, step = places[row.place]
+        sent[index][step] = row.sent_at
+    again = {}
+    for index, steps in sent.items():
+        moments = set(steps.values())
+        if len(moments) == 1:
+            entry = write_entry(
+                told[index]["plan"], [s for s in told[index]["steps"] if s in steps]
+            )
+            again[index] = action_entry(_WRITE, entry, at_micros(moments.pop()))
+    return again
+
+
 def _receipts(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
     """Write the entries of receipts again, from their rows; by index."""
     indexes = [index for index, kind, _ in batch if kind == "receipt"]
@@ -167,8 +205,15 @@ def _receipts(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, byt
 
 
 def _unsealed(engine: Engine) -> Mapping[str, Any] | None:
-    """Return a kind with more rows than entries: each entry has its own row, as was checked."""
+    """Return a kind with more rows than entries: each entry has its own row, as was checked.
+
+    Or a step that was forgotten although its record was not erased.
+    """
     with reading(engine) as connection:
+        stray = connection.exec_driver_sql(_FORGOTTEN).first()
+        if stray is not None:
+            why = f"step {stray[1]} of {stray[0]} is gone, but its record was not erased"
+            return _bad("plan", None, why)
         for kind, statement in _ROWS.items():
             rows = connection.exec_driver_sql(statement).scalar_one()
             entries = connection.exec_driver_sql(

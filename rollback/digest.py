@@ -1,8 +1,10 @@
 """The exact bytes a plan's digest is taken over, and steps as text. Pure.
 
-The digest is SHA-256 over one line a step, in order, and then one line of terms. A line is JSON
-with sorted keys, no spaces, ASCII only, ended by a newline. Anybody can recompute it, and a plan
-that was altered where it is stored no longer matches.
+A line is JSON with sorted keys, no spaces, ASCII only. A step's digest is the SHA-256 of its line,
+which holds some random salt. The plan's is the SHA-256 of the digests of its steps, in hex, in
+order, and of its line of terms, each ended by a newline. Anybody can recompute it, and a plan that
+was altered where it is stored no longer matches. A step that was forgotten, because its record was
+erased, leaves its digest, so that the plan's can still be recomputed.
 """
 
 import hashlib
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crmtrail.model import Action, Plan, Ref, Step, stamp
+from snapshot.triggers import GONE_REASON
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:
@@ -31,8 +34,20 @@ def step_line(step: Step) -> bytes:
             "write": dict(step.write),
             "left": dict(step.left),
             "reason": step.reason,
+            "salt": step.salt,
         }
     )
+
+
+def step_digest(step: Step) -> bytes:
+    """Return the digest of a step, 32 bytes."""
+    return hashlib.sha256(step_line(step)).digest()
+
+
+def is_forgotten(step: Step) -> bool:
+    """Return whether nothing is left of what a step would write, nor why."""
+    said = (step.salt, step.expect, step.write, step.left)
+    return not any(said) and step.reason == GONE_REASON
 
 
 def step_of(line: bytes) -> Step:
@@ -46,6 +61,7 @@ def step_of(line: bytes) -> Step:
         write=content["write"],
         left=content["left"],
         reason=content["reason"],
+        salt=content["salt"],
     )
 
 
@@ -74,10 +90,16 @@ class Digest:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
-    def add(self, step: Step) -> bytes:
-        """Take in the next step and return its line, without the newline."""
+    def add(self, step: Step, gone: bytes | None = None) -> bytes:
+        """Take in the next step and return its line, without the newline.
+
+        Args:
+            step: the step.
+            gone: the digest it had, if it was forgotten; not believed if anything is left of it.
+        """
         line = step_line(step)
-        self._hash.update(line + b"\n")
+        digest = gone if gone and is_forgotten(step) else hashlib.sha256(line).digest()
+        self._hash.update(digest.hex().encode() + b"\n")
         return line
 
     def close(self, terms: Plan) -> str:

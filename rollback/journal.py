@@ -24,6 +24,7 @@ from crmtrail.model import (
     Tokens,
 )
 from crmtrail.ports import Journalled, StepState
+from rollback.digest import step_digest
 from rollback.sealed import (
     approval_entry,
     new_id,
@@ -33,7 +34,9 @@ from rollback.sealed import (
     receipt_entry,
     taken,
     unfound,
+    write_entry,
 )
+from snapshot import bulk
 from snapshot.database import reading, writing
 from snapshot.leaves import seal, seal_all, size_of
 from snapshot.times import at_micros, micros
@@ -47,14 +50,19 @@ _RECEIPT: Final = (
     "WHERE plan_id = ? ORDER BY receipt_id DESC LIMIT 1"
 )
 _STEPS: Final = (
-    "SELECT no, step_id, source, object, record, action, expect, write, left, reason, state, "
-    "before, sent_at, settled_at, result, detail, fields FROM plan_step "
+    'SELECT no, step_id, source, object, record, action, expect, write, "left", reason, salt, '
+    "digest, state, before, sent_at, settled_at, result, detail, fields FROM plan_step "
     "WHERE plan_id = ? AND no > ? "
-    "AND (? = '[]' OR state IN (SELECT value FROM json_each(?))) ORDER BY no LIMIT ?"
+    "AND (? = '[]' OR state IN (SELECT value FROM json_each(?) AS t)) ORDER BY no LIMIT ?"
+)
+_STEP_KEY: Final = ("plan_id", "step_id")
+_STEP_COLUMNS: Final = (
+    *("plan_id", "no", "step_id", "source", "object", "record", "action", "expect", "write"),
+    *("left", "reason", "salt", "digest", "state", "before", "detail", "fields"),
 )
 _STATES: Final = (
-    "SELECT s.step_id, s.state FROM json_each(?) AS j "
-    "CROSS JOIN plan_step AS s ON s.plan_id = ? AND s.step_id = j.value"
+    "SELECT s.step_id, s.state FROM json_each(?) AS t "
+    "CROSS JOIN plan_step AS s ON s.plan_id = ? AND s.step_id = t.value"
 )
 
 
@@ -101,12 +109,7 @@ class SqlJournal:
             )
             numbered = enumerate(steps, start=1)
             while rows := [_row(plan.id, no, step) for no, step in islice(numbered, _PAGE)]:
-                connection.exec_driver_sql(
-                    "INSERT INTO plan_step (plan_id, no, step_id, source, object, record, action,"
-                    " expect, write, left, reason, state, before, detail, fields) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'planned', '{}', '', '{}')",
-                    rows,
-                )
+                bulk.insert(connection, "plan_step", _STEP_COLUMNS, rows)
             seal(connection, "plan", plan_entry(plan), plan.created)
 
     def plan(self, id_: str) -> Plan:
@@ -126,6 +129,16 @@ class SqlJournal:
         with reading(self._engine) as connection:
             rows = connection.exec_driver_sql(f"{_PLAN} ORDER BY created DESC, id DESC").all()
         return [_plan(row) for row in rows]
+
+    def objects(self, plan: str) -> Sequence[tuple[str, str]]:
+        """Return the source and object of every record that a plan has a step for."""
+        with reading(self._engine) as connection:
+            rows = connection.exec_driver_sql(
+                "SELECT DISTINCT source, object FROM plan_step WHERE plan_id = ?"
+                " ORDER BY source, object",
+                (plan,),
+            ).all()
+        return [(row.source, row.object) for row in rows]
 
     def steps(self, plan: str, *, states: Sequence[str] = ()) -> Iterator[Journalled]:
         """Stream the steps of a plan in order, of some states only if given.
@@ -172,7 +185,7 @@ class SqlJournal:
         return [(row.approver, at_micros(row.at)) for row in rows]
 
     def intend(self, plan: str, before: Mapping[str, Tokens], at: datetime) -> None:
-        """Mark planned steps as being sent, all or none; durable on return.
+        """Mark planned steps as being sent, all or none, and seal that; durable on return.
 
         A crash inside leaves them all planned, a crash after it leaves them all sending.
 
@@ -185,14 +198,17 @@ class SqlJournal:
             states = _states(connection, plan, before)
             if any(state != StepState.PLANNED for state in states.values()):
                 raise taken(plan)
-            connection.exec_driver_sql(
-                "UPDATE plan_step SET state = 'sending', before = ?, sent_at = ? "
-                "WHERE plan_id = ? AND step_id = ?",
+            bulk.update(
+                connection,
+                "plan_step",
+                _STEP_KEY,
+                ("state", "before", "sent_at"),
                 [
-                    (json.dumps(dict(tokens)), micros(at), plan, step)
+                    (plan, step, StepState.SENDING, json.dumps(dict(tokens)), micros(at))
                     for step, tokens in before.items()
                 ],
             )
+            seal(connection, "write", write_entry(plan, before), at)
 
     def settle(self, plan: str, outcomes: Sequence[Outcome], at: datetime) -> None:
         """Note how steps ended and seal each outcome, in one transaction.
@@ -204,17 +220,20 @@ class SqlJournal:
             fresh = [each for each in outcomes if states[each.step] != StepState.SETTLED]
             if not fresh:
                 return
-            connection.exec_driver_sql(
-                "UPDATE plan_step SET state = 'settled', settled_at = ?, result = ?, detail = ?, "
-                "fields = ? WHERE plan_id = ? AND step_id = ?",
+            bulk.update(
+                connection,
+                "plan_step",
+                _STEP_KEY,
+                ("state", "settled_at", "result", "detail", "fields"),
                 [
                     (
+                        plan,
+                        each.step,
+                        StepState.SETTLED,
                         micros(at),
                         each.result.value,
                         each.detail,
                         json.dumps({name: result.value for name, result in each.fields.items()}),
-                        plan,
-                        each.step,
                     )
                     for each in fresh
                 ],
@@ -307,6 +326,12 @@ def _row(plan: str, no: int, step: Step) -> tuple[Any, ...]:
         json.dumps(dict(step.write)),
         json.dumps(dict(step.left)),
         step.reason,
+        step.salt,
+        step_digest(step),
+        StepState.PLANNED,
+        "{}",
+        "",
+        "{}",
     )
 
 
@@ -337,13 +362,15 @@ def _journalled(row: Any) -> Journalled:
         write=_object(row.write),
         left=_object(row.left),
         reason=row.reason,
+        salt=row.salt or "",
     )
     outcome = None
     if row.result is not None:
         fields = {name: Result(result) for name, result in _object(row.fields).items()}
         outcome = Outcome(step.id, Result(row.result), row.detail, fields)
     at = at_micros(row.sent_at if row.settled_at is None else row.settled_at)
-    return Journalled(step, row.state, _object(row.before), outcome, at)
+    gone = bytes(row.digest) if row.salt is None and row.digest is not None else None
+    return Journalled(step, row.state, _object(row.before), outcome, at, gone)
 
 
 def _object(text: str) -> dict[str, str]:

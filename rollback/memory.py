@@ -16,6 +16,7 @@ from rollback.sealed import (
     receipt_entry,
     taken,
     unfound,
+    write_entry,
 )
 from snapshot.awaited import Sent, awaited
 
@@ -58,6 +59,11 @@ class MemoryJournal:
         plans = [kept.plan for kept in self._plans.values()]
         return sorted(plans, key=lambda plan: (plan.created, plan.id), reverse=True)
 
+    def objects(self, plan: str) -> Sequence[tuple[str, str]]:
+        """Return the source and object of every record that a plan has a step for."""
+        refs = (journalled.step.ref for journalled in self._kept(plan).steps.values())
+        return sorted({(ref.source, ref.object) for ref in refs})
+
     def steps(self, plan: str, *, states: Sequence[str] = ()) -> Iterator[Journalled]:
         """Stream the steps of a plan in order, of some states only if given."""
         steps = self._kept(plan).steps
@@ -77,11 +83,14 @@ class MemoryJournal:
         return sorted(self._kept(plan).approvals.items(), key=lambda item: (item[1], item[0]))
 
     def intend(self, plan: str, before: Mapping[str, Tokens], at: datetime) -> None:
-        """Mark planned steps as being sent, all or none."""
+        """Mark planned steps as being sent, all or none, and seal that."""
+        if not before:
+            return
         steps = self._known(plan, before)
         if any(steps[id_].state != StepState.PLANNED for id_ in before):
             raise taken(plan)
         self._kept(plan).sent.update(dict.fromkeys(before, at))
+        self._seal("write", write_entry(plan, before), at)
         for id_, tokens in before.items():
             steps[id_] = replace(steps[id_], state=StepState.SENDING, before=dict(tokens), at=at)
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from crmtrail.model import (
+    ERASED,
     NULL,
     Action,
     Field,
@@ -31,6 +32,8 @@ COMPUTED = "computed by the CRM: it follows the other fields by itself"
 READ_ONLY = "read-only in the CRM: it is no part of what can be put back"
 """Why a field is left that nobody asked for and that this identity may not write."""
 
+_NOT_KNOWN = "its earlier value is not known"
+_FORGOTTEN = "its earlier value was forgotten for good: retention or an erasure took it"
 _DELETED = "the record is deleted; bringing deleted records back comes with a later release"
 
 
@@ -57,7 +60,7 @@ def disputed(row: Selected, head: Head | None) -> bool:
 
     Only then does `draft` use ``since``, which costs a look-up.
     """
-    if head is None or head.deleted:
+    if head is None or head.deleted or head.erased_at is not None:
         return False
     return any(_holds(head, t.field, t.bad, t.good) is _Holding.OTHER for t in row.targets)
 
@@ -80,8 +83,8 @@ def draft(
         on_conflict: what to do with fields that somebody changed since.
         since: who set the current value of disputed fields, as far as known.
     """
-    if row.unable or head is None or head.deleted:
-        words = row.unable or ("nothing is known of this record" if head is None else _DELETED)
+    words = _hopeless(row, head)
+    if words or head is None:
         left = {target.field: words for target in row.targets}
         return Step(id_, row.ref, Action.BLOCKED, left=left, reason=words)
     drafting = _Drafting(head, schema, on_conflict, since)
@@ -97,6 +100,17 @@ def draft(
         left=drafting.left,
         reason=sayable(_reason(action, row, drafting.left)),
     )
+
+
+def _hopeless(row: Selected, head: Head | None) -> str:
+    """Return why a record cannot be put back at all; nothing where it may."""
+    if head is not None and head.erased_at is not None:
+        return f"the record was erased at {spoken(head.erased_at)}: it is never restored"
+    if row.unable:
+        return row.unable
+    if head is None:
+        return "nothing is known of this record"
+    return _DELETED if head.deleted else ""
 
 
 class _Holding(StrEnum):
@@ -138,8 +152,8 @@ class _Drafting:
         elif self._follows(target):
             self.follow += 1
             self.barred += target.asked
-        elif good is None:
-            self.left[name] = "its earlier value is not known"
+        elif good is None or good == ERASED:
+            self.left[name] = _NOT_KNOWN if good is None else _FORGOTTEN
         elif unable := refusal(name, good, self.schema):
             self.left[name] = unable
         elif holding is _Holding.UNTOLD:
@@ -151,7 +165,7 @@ class _Drafting:
             self._dispute(name, target.bad)
 
     def _dispute(self, name: str, bad: Token | None) -> None:
-        if bad is None:
+        if bad is None or bad == ERASED:
             self.left[name] = "what was written over it is not known"
             return
         self.conflicts += 1

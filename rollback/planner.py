@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from secrets import token_hex
 from typing import Any, Final, TypeAlias
 
 from crmtrail.config import RestoreConfig
@@ -20,6 +21,9 @@ from rollback.spool import Spool
 
 _ROWS: Final = 500
 """How many records are looked up in the store at once."""
+
+_SALT: Final = 16
+"""Bytes of a step's salt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,8 @@ class Planner:
         digest = Digest()
         forecast = Forecast(self._limits(terms.source), canary=self._restore.canary)
         counts = dict.fromkeys(Action, 0)
-        for step in self._steps(rows, terms.on_conflict):
+        for drafted in self._steps(rows, terms.on_conflict):
+            step = replace(drafted, salt=token_hex(_SALT))
             spool.add(digest.add(step))
             forecast.add(step)
             counts[step.action] += 1

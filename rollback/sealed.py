@@ -4,6 +4,7 @@ Pure; both journals use it, so that their ledgers say the same.
 """
 
 import secrets
+from collections.abc import Iterable
 from typing import Any, Final
 
 from crmtrail.errors import LeaseLost, Unfound
@@ -36,6 +37,11 @@ def plan_entry(plan: Plan) -> dict[str, Any]:
 def approval_entry(plan: str, by: str) -> dict[str, Any]:
     """Return the ledger entry of an approval."""
     return {"plan": plan, "by": by}
+
+
+def write_entry(plan: str, steps: Iterable[str]) -> dict[str, Any]:
+    """Return the ledger entry of a batch that is about to be written to the CRM."""
+    return {"plan": plan, "steps": list(steps)}
 
 
 def outcome_entry(plan: str, outcome: Outcome) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from crmtrail.model import Lease
 from crmtrail.ports import Clock
 from snapshot.database import writing
 from snapshot.holders import still_runs, this_process
+from snapshot.moments import store_time
 from snapshot.times import at_micros, micros
 
 __all__ = ["SqlLeases", "still_runs", "this_process"]
@@ -21,11 +22,12 @@ __all__ = ["SqlLeases", "still_runs", "this_process"]
 class SqlLeases:
     """`crmtrail.ports.Leases` over the ``lease`` table.
 
-    A SQLite store lives on one host, so that its clock is everybody's.
+    A SQLite store lives on one host, so that its clock is everybody's. Runners of a store on a
+    server may be anywhere, so that the server's clock rules.
 
     Args:
         engine: the engine of the open store.
-        clock: where the time comes from.
+        clock: where the time comes from, on SQLite.
         alive: tells of a holder whether it still runs; in doubt it does.
     """
 
@@ -38,9 +40,9 @@ class SqlLeases:
 
     def acquire(self, source: str, object_: str, holder: str, ttl: timedelta) -> Lease | None:
         """Take the lease if it is free, expired, or held by a dead process of this host."""
-        now = self._clock.now()
-        expires = now + ttl
         with writing(self._engine) as connection:
+            now = store_time(connection, self._clock.now())
+            expires = now + ttl
             connection.exec_driver_sql(
                 "INSERT INTO lease (source, object, holder, fence, expires_at)"
                 " VALUES (?, ?, '', 0, 0) ON CONFLICT DO NOTHING",
@@ -60,11 +62,12 @@ class SqlLeases:
     def renew(self, lease: Lease, ttl: timedelta) -> Lease | None:
         """Extend a lease still ours; None where somebody took over or it was given back."""
         with writing(self._engine) as connection:
+            now = store_time(connection, self._clock.now())
             expires = connection.exec_driver_sql(
                 "UPDATE lease SET expires_at = ? WHERE source = ? AND object = ?"
                 " AND fence = ? AND holder = ? RETURNING expires_at",
                 (
-                    micros(self._clock.now() + ttl),
+                    micros(now + ttl),
                     lease.source,
                     lease.object,
                     lease.fence,

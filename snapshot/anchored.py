@@ -2,17 +2,17 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
 
-from crmtrail.model import utc
+from crmtrail.model import moment, utc
 from snapshot.leaves import size_of
 from snapshot.times import at_micros, micros
 
-_TIMES: Final = ("known_at", "at")
-"""Where an entry tells its time: a version when we read it, an action when we did it."""
+_AGAIN: Final = timedelta(minutes=15)
+"""How long a place with an interval of its own is left alone after it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,16 @@ class Place:
     anchored_at: datetime | None
     failed_at: datetime | None
     failure: str
+
+    def is_due(self, every: timedelta | None, now: datetime) -> bool:
+        """Return whether a place that takes one checkpoint an interval is to be sent one."""
+        if every is None:
+            return True
+        waits = (
+            (self.anchored_at, every),
+            (self.failed_at, min(every, _AGAIN)),
+        )
+        return all(at is None or now - at >= pause for at, pause in waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +52,8 @@ def took(connection: Connection, name: str, size: int, note: str, at: datetime) 
     connection.exec_driver_sql(
         "INSERT INTO anchor (name, size, note, anchored_at, failure) VALUES (?, ?, ?, ?, '')"
         " ON CONFLICT (name) DO UPDATE SET anchored_at = excluded.anchored_at, failed_at = NULL,"
-        " failure = '', note = iif(excluded.size < size, note, excluded.note),"
-        " size = max(excluded.size, ifnull(size, 0))",
+        " failure = '', note = iif(excluded.size < anchor.size, anchor.note, excluded.note),"
+        " size = max(excluded.size, ifnull(anchor.size, 0))",
         (name, size, note, micros(utc(at))),
     )
 
@@ -79,11 +89,17 @@ def anchorage(connection: Connection) -> Anchorage:
 
 
 def _time_of(connection: Connection, idx: int) -> datetime | None:
-    """Return the time that an entry tells; None where it was damaged."""
+    """Return when an entry was made: a version when we read it, an action when we did it.
+
+    None where it was damaged.
+    """
+    known_at: int | None = connection.exec_driver_sql(
+        "SELECT known_at FROM version WHERE version_id = ?", (idx,)
+    ).scalar()
+    if known_at is not None:
+        return at_micros(known_at)
     entry = connection.exec_driver_sql("SELECT entry FROM leaf WHERE idx = ?", (idx,)).scalar()
     try:
-        told = json.loads(entry or b"")
-        stamped = next(told[name] for name in _TIMES if name in told)
-        return datetime.fromisoformat(stamped)
-    except (ValueError, TypeError, StopIteration):
+        return moment(json.loads(entry or b"")["at"])
+    except (ValueError, TypeError, KeyError):
         return None

@@ -5,22 +5,16 @@ that we learn late), so this goes field by field: the value at a time is what th
 to that time set, or what the oldest change after it replaced.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from crmtrail.model import Change, ChangeSet, Op, Ref, Token, unknown
 from crmtrail.ports import Blame, Difference
 from snapshot.canonical import same
 
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """A change with its valid time in microseconds."""
-
-    at: int
-    field: str
-    old: Token | None
-    new: Token | None
+Dated: TypeAlias = tuple[int, str, Token | None, Token | None]
+"""A change: its valid time in microseconds, the field, the tokens before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +31,43 @@ def values_at(newest_first: Iterable[Dated], at: int) -> dict[str, Token | None]
     """Return the tokens that changed fields had at a time; None for absent."""
     values: dict[str, Token | None] = {}
     settled: set[str] = set()
-    for change in newest_first:
-        if change.field not in settled:
-            reached = change.at <= at
-            values[change.field] = change.new if reached else change.old
+    for when, name, old, new in newest_first:
+        if name not in settled:
+            reached = when <= at
+            values[name] = new if reached else old
             if reached:
-                settled.add(change.field)
+                settled.add(name)
     return values
 
 
-def rewound(
-    fields: Mapping[str, Token], newest_first: Iterable[Dated], at: int
-) -> dict[str, Token]:
-    """Return the fields that a record had at a time, from those it has now."""
-    now = dict(fields)
-    for name, token in values_at(newest_first, at).items():
-        if token is None:
-            now.pop(name, None)
-        else:
-            now[name] = token
-    return now
+def changed(newest_first: Iterable[Dated], since: int, until: int) -> tuple[Change, ...]:
+    """Return how fields differ between two times, by name.
+
+    Args:
+        newest_first: the changes from the first on that is later than ``since``, up to the last
+            that is not later than ``until``. Those of a field that has none up to ``until`` tell
+            the same of both times.
+        since: microseconds.
+        until: microseconds, later.
+    """
+    before: dict[str, Token | None] = {}
+    after: dict[str, Token | None] = {}
+    settled: set[str] = set()
+    for at, name, old, new in newest_first:
+        if at <= until and name not in after:
+            after[name] = new
+        if at > since:
+            if name not in settled:
+                before[name] = old
+        elif name not in settled:
+            before[name] = new
+            settled.add(name)
+    names = after if len(after) == 1 else sorted(after)
+    return tuple(
+        Change(name, before[name], after[name])
+        for name in names
+        if not same(before[name], after[name])
+    )
 
 
 def mark_at(marks: Sequence[Mark], at: int) -> Mark | None:
@@ -69,12 +80,18 @@ def mark_at(marks: Sequence[Mark], at: int) -> Mark | None:
     return next(mark for mark in reversed(marks) if mark.at <= at)
 
 
+def since_known(op: Op, at: int, since: int) -> int:
+    """Return from when on a record is compared, by what its first version did, and when.
+
+    A baseline tells nothing of the time before it, so the record counts as unchanged until then.
+    """
+    return max(since, at) if op is Op.BASELINE else since
+
+
 def compared(
     ref: Ref, marks: Sequence[Mark], newest_first: Sequence[Dated], since: int, until: int
 ) -> Difference | None:
     """Return how a record differs between two times; None where it does not.
-
-    A baseline tells nothing of the time before it, so the record counts as unchanged until then.
 
     Args:
         ref: which record.
@@ -83,22 +100,30 @@ def compared(
         since: microseconds.
         until: microseconds.
     """
-    if marks and marks[0].op is Op.BASELINE:
-        since = max(since, marks[0].at)
-    before, after = mark_at(marks, since), mark_at(marks, until)
-    was_live = before is not None and not before.deleted
-    is_live = after is not None and not after.deleted
-    if after is None or since >= until or not (was_live or is_live):
+    if not marks:
         return None
+    since = since_known(marks[0].op, marks[0].at, since)
+    before, after = mark_at(marks, since), mark_at(marks, until)
+    if after is None or since >= until:
+        return None
+    return differing(
+        ref,
+        was_live=before is not None and not before.deleted,
+        is_live=not after.deleted,
+        changes=lambda: changed(newest_first, since, until),
+    )
+
+
+def differing(
+    ref: Ref, *, was_live: bool, is_live: bool, changes: Callable[[], tuple[Change, ...]]
+) -> Difference | None:
+    """Return the difference between two times; None where there is none."""
     if not was_live:
-        return Difference(ref, Op.CREATE)
+        return Difference(ref, Op.CREATE) if is_live else None
     if not is_live:
         return Difference(ref, Op.DELETE)
-    old, new = values_at(newest_first, since), values_at(newest_first, until)
-    changes = tuple(
-        Change(name, old[name], new[name]) for name in sorted(old) if not same(old[name], new[name])
-    )
-    return Difference(ref, Op.UPDATE, changes) if changes else None
+    found = changes()
+    return Difference(ref, Op.UPDATE, found) if found else None
 
 
 def touches(made: ChangeSet, field_name: str) -> bool:

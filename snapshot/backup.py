@@ -1,14 +1,20 @@
-"""Back the store up while it is used, and put a backup in its place."""
+"""Back the store up while it is used, and put a backup in its place.
+
+A backup is a SQLite file, whatever the store is: so it can be looked into, checked by an auditor's
+program, and put back into a store of either kind. The keys to what is sealed are not in it.
+"""
 
 import shutil
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from crmtrail import landing
 from crmtrail.errors import Locked, Mistake, NoStore, VerifyFailed
 from crmtrail.ports import Clock
+from snapshot.age import Lock, Opener, decrypt, encrypt, is_encrypted
 from snapshot.copying import (
     SIDECARS,
     Checked,
@@ -22,9 +28,12 @@ from snapshot.copying import (
 from snapshot.database import DRIVER, reading
 from snapshot.engine import open_file
 from snapshot.leaves import frontier_of, size_of
+from snapshot.moving import copy_store, is_free
+from snapshot.place import StoreFile, StoreServer, connect, opening
 from snapshot.store import SqlStore
 
 _KEPT: Final = ".before-restore"
+_OURS_ONLY: Final = 0o600
 _PATIENCE: Final = 3.0
 """Seconds to wait for whoever still has the store open."""
 
@@ -33,7 +42,7 @@ _PATIENCE: Final = 3.0
 class Placed:
     """A copy in its place. ``before`` is where the store it replaced is kept."""
 
-    path: Path
+    path: Path | StoreServer
     bytes: int
     entries: int
     root: str
@@ -41,28 +50,79 @@ class Placed:
 
 
 def back_up(
-    store: SqlStore, to: Path, *, by: str, clock: Clock, progress: Progress = lambda *_: None
+    store: SqlStore,
+    to: Path,
+    *,
+    by: str,
+    clock: Clock,
+    note: str = "",
+    lock: Lock | None = None,
+    progress: Progress = lambda *_: None,
 ) -> Placed:
-    """Copy the store as it is at one moment, check the copy in full, and seal that in the store.
+    """Copy the store as it is at one moment into a SQLite file, and check the copy in full.
 
-    Syncs and restores may go on meanwhile. The copy does not hold the entry about itself.
+    Syncs and restores may go on meanwhile. That it is made is sealed first, so that the copy holds
+    the entry: it says what the ledger was just before, and is signed where ``note`` is given.
+
+    Args:
+        store: the store, in a file or on a server.
+        to: the file to be made, for its owner alone.
+        by: who wants it.
+        clock: where the time comes from.
+        note: a signed checkpoint of just now.
+        lock: what the copy is encrypted to; None leaves it readable.
+        progress: is told how far it is.
 
     Raises:
         Mistake: there is a file already, or no folder for it.
         VerifyFailed: the copy is not whole, so the store is not; no copy was kept.
     """
     landing.check(to)
+    head = store.checkpoint(clock.now())
+    entry = {"by": by, "to": to.name, "entries": head.size, "root": head.root, "note": note}
+    store.seal("backup", entry, clock.now())
     with landing.beside(to) as part:
-        copy_live(Path(str(store.engine.url.database)), part, progress)
-        made = checked(part, told_as=to)
+        made = _copied(store, part, to, progress)
         _compare(store, made)
-        entry = {"by": by, "to": to.name, "bytes": made.bytes} | _ledger(made)
-        store.seal("backup", entry, clock.now())
-        landing.land(part, to)
-    return Placed(to, made.bytes, made.entries, made.root)
+        if lock is None:
+            landing.land(part, to)
+        else:
+            _land_encrypted(lock, part, made, to)
+    return Placed(to, to.stat().st_size, made.entries, made.root)
 
 
-def restore(path: Path, source: Path, *, by: str, clock: Clock, force: bool = False) -> Placed:
+def _copied(store: SqlStore, part: Path, to: Path, progress: Progress) -> Checked:
+    """Copy a store into an empty file."""
+    if store.engine.dialect.name == "sqlite":
+        copy_live(Path(str(store.engine.url.database)), part, progress)
+        return checked(part, told_as=to)
+    engine = connect(StoreFile(part))
+    try:
+        copy_store(store.engine, engine, StoreFile(to), progress=progress)
+    finally:
+        engine.dispose()
+    return checked(part, told_as=to)
+
+
+def _land_encrypted(lock: Lock, part: Path, made: Checked, to: Path) -> None:
+    """Encrypt a copy, open the result again, and see that it is the same store."""
+    with landing.beside(to) as sealed, landing.beside(to) as opened:
+        opener = encrypt(lock, part, sealed)
+        decrypt(opener, sealed, opened)
+        if checked(opened, told_as=to) != made:
+            raise VerifyFailed("the encrypted copy is not what was encrypted; it was not kept")
+        landing.land(sealed, to)
+
+
+def restore(
+    path: Path,
+    source: Path,
+    *,
+    by: str,
+    clock: Clock,
+    force: bool = False,
+    opener: Opener | None = None,
+) -> Placed:
     """Put a backup in the store's place; what was there is kept beside it.
 
     The backup is copied and the copy checked in full before anything is moved. It is brought up
@@ -70,20 +130,20 @@ def restore(path: Path, source: Path, *, by: str, clock: Clock, force: bool = Fa
 
     Args:
         path: the store's file, whether there or not.
-        source: the backup; it is not changed.
+        source: the backup, of a store of either kind; it is not changed.
         by: who restores.
         clock: where the time comes from.
         force: whether a store that is there may be replaced.
+        opener: what an encrypted backup is opened with.
 
     Raises:
-        Mistake: there is a store and ``force`` is not given.
+        Mistake: there is a store and ``force`` is not given, or the backup does not open.
         NoStore: the backup is not there, no store, or of a newer crmtrail.
         VerifyFailed: the backup is damaged or was altered.
         Locked: somebody uses the store.
     """
     path = path.resolve()
-    if not source.is_file():
-        raise NoStore(f"there is no backup at {source}", hint="check the path")
+    _require_file(source)
     if path.exists() and not force:
         raise Mistake(
             f"there is a store at {path}",
@@ -91,11 +151,61 @@ def restore(path: Path, source: Path, *, by: str, clock: Clock, force: bool = Fa
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with landing.beside(path) as part:
-        copy_still(source, part)
+        _taken(source, part, opener)
         made = _opened(part, source, by, clock)
         before = _set_aside(path, part)
         landing.land(part, path, force=True)
     return Placed(path, made.bytes, made.entries, made.root, before)
+
+
+def restore_to_server(
+    place: StoreServer, source: Path, *, by: str, clock: Clock, opener: Opener | None = None
+) -> Placed:
+    """Put a backup into an empty database of a server; see `restore`.
+
+    Raises:
+        Mistake: the database is not empty, or the backup does not open.
+    """
+    _require_file(source)
+    target = connect(place)
+    try:
+        with opening(place):
+            if not is_free(target):
+                raise Mistake(
+                    f"there is a store at {place}, or something else",
+                    hint="make a new database with createdb, and name it in store.url",
+                )
+        with TemporaryDirectory(prefix="crmtrail-") as folder:
+            part = Path(folder, "store.db")
+            part.touch(_OURS_ONLY)
+            _taken(source, part, opener)
+            made = _opened(part, source, by, clock)
+            old = connect(StoreFile(part))
+            try:
+                copy_store(old, target, place)
+            finally:
+                old.dispose()
+    finally:
+        target.dispose()
+    return Placed(place, made.bytes, made.entries, made.root)
+
+
+def _require_file(source: Path) -> None:
+    if not source.is_file():
+        raise NoStore(f"there is no backup at {source}", hint="check the path")
+
+
+def _taken(source: Path, part: Path, opener: Opener | None) -> None:
+    """Copy a backup to where it can be worked on, decrypted."""
+    if not is_encrypted(source):
+        copy_still(source, part)
+        return
+    if opener is None:
+        raise Mistake(
+            f"{source} is encrypted",
+            hint="--identity FILE for a backup made with --recipient, else --passphrase-file FILE",
+        )
+    decrypt(opener, source, part)
 
 
 def _opened(part: Path, source: Path, by: str, clock: Clock) -> Checked:

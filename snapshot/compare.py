@@ -1,68 +1,82 @@
 """How records differ between two valid times, read from SQL in constant memory."""
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
-from typing import Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
 from crmtrail.model import Op, Ref, utc
 from crmtrail.ports import Difference
-from snapshot.asof import Dated, Mark, compared
-from snapshot.database import read_only
-from snapshot.history import changes_after, marks_of
-from snapshot.names import known_object
-from snapshot.rows import record_id
+from snapshot.asof import changed, differing, since_known
+from snapshot.database import fetch, read_only
+from snapshot.found import END_OF_TIME, KNOWN_BEFORE, PLACE, changes_in
+from snapshot.shelf import Shelf
+from snapshot.states import Wanted
 from snapshot.times import micros
 
-_BATCH: Final = 500
+_BATCH: Final = 1_000
+
+_TOUCHED: Final = "temp.touched AS t CROSS JOIN record AS r ON r.record_id = t.record_id"
+_NEXT: Final = "t.ext_id > ? ORDER BY t.ext_id LIMIT ?"
 
 
-def difference(
-    connection: Connection, ref: Ref, since: datetime, until: datetime
-) -> Difference | None:
+class Span(NamedTuple):
+    """Between which valid times; with ``known``, only what was known by then counts."""
+
+    start: int
+    end: int
+    known: datetime | None
+
+    @classmethod
+    def of(cls, since: datetime, until: datetime, known: datetime | None) -> "Span":
+        """Return the span between two moments."""
+        return cls(micros(utc(since)), micros(utc(until)), known)
+
+
+def difference(connection: Connection, shelf: Shelf, ref: Ref, span: Span) -> Difference | None:
     """Return how one record differs between two valid times; None where it does not."""
-    row = record_id(connection, ref)
-    if row is None:
+    object_row = shelf.object_id(connection, ref.source, ref.object)
+    if object_row is None:
         return None
-    start, end = micros(utc(since)), micros(utc(until))
-    changes = changes_after(connection, row, start)
-    return compared(ref, marks_of(connection, row), changes, start, end)
+    where = "r.object_id = ? AND r.ext_id = ?"
+    rows = _lives(connection, "record AS r", where, (object_row, ref.id), span)
+    found = _compared(connection, shelf, (ref.source, ref.object), rows, span)
+    return found[0] if found else None
 
 
 def diff(
-    engine: Engine, source: str, object_: str, since: datetime, until: datetime
+    engine: Engine, shelf: Shelf, source: str, object_: str, span: Span
 ) -> Iterator[Difference]:
     """Stream how the records of an object differ between two valid times, by record.
 
     Which records have versions in between is noted in a temporary table first; the rest is read
     in short transactions, so that a slow reader blocks nobody.
     """
-    start, end = micros(utc(since)), micros(utc(until))
     with read_only(engine).connect() as connection:
         with connection.begin():
-            object_row = known_object(connection, source, object_)
+            object_row = shelf.object_id(connection, source, object_)
             if object_row is None:
                 return
-            _note_touched(connection, object_row, start, end)
+            _note_touched(connection, object_row, span)
         try:
             after = ""
             while True:
                 with connection.begin():
-                    batch = _next_touched(connection, after)
-                    found = list(_compared(connection, source, object_, batch, start, end))
-                if not batch:
+                    rows = _lives(connection, _TOUCHED, _NEXT, (after, _BATCH), span)
+                    found = _compared(connection, shelf, (source, object_), rows, span)
+                if not rows:
                     return
-                after = batch[-1][0]
+                after = rows[-1][1]
                 yield from found
         finally:
             with connection.begin():
                 connection.exec_driver_sql("DROP TABLE temp.touched")
 
 
-def _note_touched(connection: Connection, object_row: int, start: int, end: int) -> None:
+def _note_touched(connection: Connection, object_row: int, span: Span) -> None:
+    known = END_OF_TIME if span.known is None else micros(utc(span.known))
     connection.exec_driver_sql(
         "CREATE TEMP TABLE touched (ext_id TEXT PRIMARY KEY, record_id INTEGER) WITHOUT ROWID"
     )
@@ -70,49 +84,61 @@ def _note_touched(connection: Connection, object_row: int, start: int, end: int)
         "INSERT OR IGNORE INTO temp.touched SELECT r.ext_id, r.record_id"
         " FROM version AS v INDEXED BY version_valid"
         " CROSS JOIN record AS r ON r.record_id = v.record_id"
-        " WHERE v.object_id = ? AND v.at > ? AND v.at <= ? AND v.op <> 'baseline'",
-        (object_row, start, end),
+        " WHERE v.object_id = ? AND v.at > ? AND v.at <= ? AND v.op <> 'baseline'"
+        " AND v.known_at <= ?",
+        (object_row, span.start, span.end, known),
     )
-
-
-def _next_touched(connection: Connection, after: str) -> Sequence[tuple[str, int]]:
-    return connection.exec_driver_sql(
-        "SELECT ext_id, record_id FROM temp.touched WHERE ext_id > ? ORDER BY ext_id LIMIT ?",
-        (after, _BATCH),
-    ).all()
 
 
 def _compared(
     connection: Connection,
-    source: str,
-    object_: str,
-    batch: Sequence[tuple[str, int]],
-    start: int,
-    end: int,
-) -> Iterator[Difference]:
-    rows = json.dumps([row for _, row in batch])
-    marks: dict[int, list[Mark]] = {}
-    for row, number, op, at, deleted in connection.exec_driver_sql(
-        "SELECT v.record_id, v.number, v.op, v.at, v.deleted FROM json_each(?) AS j"
-        " CROSS JOIN version AS v ON v.record_id = j.value ORDER BY j.key, v.number",
-        (rows,),
-    ):
-        marks.setdefault(row, []).append(Mark(number, Op(op), at, bool(deleted)))
-    changes = connection.exec_driver_sql(
-        "SELECT v.record_id, v.at, f.name, c.old, c.new FROM json_each(?) AS j"
-        " CROSS JOIN version AS v ON v.record_id = j.value AND v.number >="
-        " (SELECT min(e.number) FROM version AS e WHERE e.record_id = j.value AND e.at > ?)"
-        " CROSS JOIN change AS c ON c.version_id = v.version_id"
-        " CROSS JOIN field AS f ON f.field_id = c.field_id"
-        " ORDER BY j.key, v.number DESC",
-        (rows, start),
+    shelf: Shelf,
+    names: tuple[str, str],
+    rows: Sequence[Sequence[Any]],
+    span: Span,
+) -> list[Difference]:
+    """Return how records differ, in the order of their rows."""
+    lives = []
+    for row in rows:
+        first, start, last, was_gone, is_gone, op, at = row[5:]
+        since = since_known(Op(op), at, span.start)
+        if since < span.end:
+            was_live, is_live = at <= since and was_gone == 0, not is_gone
+            ref, (object_id, key_id, object_key) = Ref(*names, row[1]), row[2:5]
+            ends = (first, start - 1, last)
+            place = Wanted(row[0], ref, object_id, key_id, object_key, *ends)
+            lives.append((place, since, was_live, is_live))
+    spans = [place for place, _, was_live, is_live in lives if was_live and is_live]
+    changes = changes_in(connection, shelf, spans)
+    found = (
+        differing(
+            place.ref,
+            was_live=was_live,
+            is_live=is_live,
+            changes=partial(changed, changes.get(place.record_id, ()), since, span.end),
+        )
+        for place, since, was_live, is_live in lives
     )
-    dated = {
-        row: [Dated(*found[1:]) for found in group]
-        for row, group in groupby(changes, key=lambda found: found[0])
-    }
-    for id_, row in batch:
-        ref = Ref(source, object_, id_)
-        found = compared(ref, marks[row], dated.get(row, ()), start, end)
-        if found is not None:
-            yield found
+    return [one for one in found if one is not None]
+
+
+def _lives(
+    connection: Connection, records: str, where: str, values: Sequence[Any], span: Span
+) -> Sequence[Sequence[Any]]:
+    """Return which versions of records count at both ends of a span, with where they lie."""
+    known = () if span.known is None else (micros(utc(span.known)),)
+    limit = KNOWN_BEFORE if known else ""
+    return fetch(
+        connection,
+        f"SELECT {PLACE}, b.version_id, coalesce((SELECT l.number FROM version AS l"  # noqa: S608 -- fixed texts, values are bound
+        "  WHERE l.record_id = r.record_id AND l.at > ? ORDER BY l.number LIMIT 1), v.number + 1),"
+        f" v.number, s.deleted, v.deleted, b.op, b.at FROM {records}"
+        " CROSS JOIN position AS q ON q.object_id = r.object_id"
+        " CROSS JOIN version AS b ON b.record_id = r.record_id AND b.number = 1 AND b.at <= ?"
+        " CROSS JOIN version AS v ON v.version_id = (SELECT n.version_id FROM version AS n"
+        f"  WHERE n.record_id = r.record_id AND n.at <= ?{limit} ORDER BY n.number DESC LIMIT 1)"
+        " LEFT JOIN version AS s ON s.version_id = (SELECT n.version_id FROM version AS n"
+        "  WHERE n.record_id = r.record_id AND n.at <= iif(b.op = 'baseline', max(?, b.at), ?)"
+        f"{limit} ORDER BY n.number DESC LIMIT 1) WHERE {where}",
+        (span.start, span.end, span.end, *known, span.start, span.start, *known, *values),
+    )

@@ -12,7 +12,10 @@ What is made for every record of a first load is a tuple: frozen, and quick to m
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
+from functools import lru_cache
+from hashlib import sha256
+from itertools import compress, groupby
+from operator import ne
 from types import MappingProxyType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -32,11 +35,15 @@ from crmtrail.model import (
     token_of,
     unknown,
 )
+from crmtrail.slices import Slices
 from snapshot.awaited import Sent
-from snapshot.canonical import digest_of, document_of, same, tokens_of
+from snapshot.canonical import document_of, same
+from snapshot.packing import joined
 
 TICK: Final = timedelta(seconds=1)
 """The coarsest stamp of a vendor (Salesforce, fact sheet 7.1)."""
+
+_FINGERPRINT: Final = 16
 
 STAMP_ONLY: Final = Actor(ActorKind.SYSTEM, why="the stamp moved without an edit by a user")
 COMPUTED: Final = Actor(ActorKind.SYSTEM, name="computed by the CRM")
@@ -45,31 +52,36 @@ NO_CREATOR: Final = unknown("the vendor does not tell who created it")
 
 
 class Past(NamedTuple):
-    """A record as stored; ``document`` and ``stamps`` as `snapshot.canonical` writes them.
+    """A record as stored.
 
-    ``history_to`` is the newest entry of the vendor's field history already folded in.
+    ``fields`` need only be there where a reading's fingerprint differs from ``seen``, that of the
+    last one. ``history_to`` is the newest entry of the vendor's field history already folded in.
     ``operation`` is that of the newest version.
     """
 
     number: int
-    document: str
-    stamps: str
+    fields: Tokens
     modified_at: datetime
     edited_at: datetime
     known_at: datetime
     deleted: bool = False
     history_to: datetime | None = None
     operation: str | None = None
+    seen: bytes = b""
 
 
 class Draft(NamedTuple):
-    """One version to store: what changed, and the record after it. ``digest`` is the document's."""
+    """One version to store: what changed, and the record after it.
+
+    ``fields`` and ``stamps`` are None where only the record's life changed; ``note`` is the JSON
+    of what a removal told.
+    """
 
     change_set: ChangeSet
-    document: str
-    digest: bytes
-    stamps: str
+    fields: Tokens | None
+    stamps: Tokens | None
     deleted: bool
+    note: str | None = None
 
 
 class Unfolded(NamedTuple):
@@ -116,6 +128,25 @@ def unfold(
     return _read(past, found, sent, followed=read_back or bool(found.trail))
 
 
+def fingerprint(found: Reading) -> bytes:
+    """Return 16 bytes that tell what a reading says of the record's fields."""
+    fields = found.fields
+    if not isinstance(fields, Slices):
+        return _digest(tuple(fields), joined(fields))
+    if fields.seen is None:
+        fields.seen = _digest(fields.names, fields.text)
+    return fields.seen
+
+
+def _digest(names: tuple[str, ...], text: bytes) -> bytes:
+    return sha256(_names_digest(names) + text).digest()[:_FINGERPRINT]
+
+
+@lru_cache(maxsize=4096)
+def _names_digest(names: tuple[str, ...]) -> bytes:
+    return sha256("\0".join(names).encode("utf-8", "surrogatepass")).digest()
+
+
 def _stale(past: Past, found: Reading) -> bool:
     if found.modified_at < past.modified_at:
         return True
@@ -124,27 +155,29 @@ def _stale(past: Past, found: Reading) -> bool:
     return found.modified_at == past.modified_at and found.read_at < past.known_at
 
 
+def is_new(found: Reading, horizon: datetime | None) -> bool:
+    """Return whether a record seen for the first time was made since the last complete run."""
+    created = found.created_at
+    return horizon is not None and created is not None and created > horizon and not found.deleted
+
+
 def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
-    created = horizon is not None and found.created_at is not None and found.created_at > horizon
-    if created and found.created_at is not None and not found.deleted:
+    if is_new(found, horizon) and found.created_at is not None:
         op, at, actor = Op.CREATE, found.created_at, found.creator or NO_CREATOR
     else:
         op, at, actor = Op.BASELINE, found.modified_at, found.actor
-    document, stamps = document_of(found.fields), document_of(found.stamps)
     past = Past(
         number=1,
-        document=document,
-        stamps=stamps,
+        fields=found.fields,
         modified_at=found.modified_at,
         edited_at=found.edited_at,
         known_at=found.read_at,
         deleted=found.deleted,
-        history_to=_newest(None, found.trail),
+        history_to=newest(None, found.trail),
+        seen=fingerprint(found),
     )
     change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at)
-    return Unfolded(
-        past, (Draft(change_set, document, digest_of(document), stamps, found.deleted),)
-    )
+    return Unfolded(past, (Draft(change_set, found.fields, found.stamps, found.deleted),))
 
 
 def _removed(past: Past | None, found: Removal) -> Unfolded:
@@ -152,7 +185,6 @@ def _removed(past: Past | None, found: Removal) -> Unfolded:
         return Unfolded(past)
     if past.deleted:
         return Unfolded(past._replace(known_at=found.read_at))
-    stamps = document_of(tokens_of(past.stamps) | _loss(found))
     change_set = ChangeSet(
         found.ref,
         Op.MERGE if found.loss is Loss.MERGED else Op.DELETE,
@@ -163,62 +195,59 @@ def _removed(past: Past | None, found: Removal) -> Unfolded:
         found.read_at,
         previous_operation=past.operation,
     )
-    after = past._replace(
-        number=past.number + 1, stamps=stamps, known_at=found.read_at, deleted=True
-    )
-    return Unfolded(
-        after, (Draft(change_set, past.document, digest_of(past.document), stamps, deleted=True),)
-    )
+    after = past._replace(number=past.number + 1, known_at=found.read_at, deleted=True)
+    note = document_of(_loss(found))
+    return Unfolded(after, (Draft(change_set, None, None, deleted=True, note=note),))
 
 
 def _loss(found: Removal) -> dict[str, Token]:
-    """Return what a removal adds to the stamps of its version."""
-    stamps = {"loss": token_of(found.loss.value)}
+    """Return what a removal told."""
+    told = {"loss": token_of(found.loss.value)}
     if found.merged_into is not None:
-        stamps["merged_into"] = token_of(found.merged_into)
+        told["merged_into"] = token_of(found.merged_into)
     if found.restorable_until is not None:
-        stamps["restorable_until"] = token_of(stamp(found.restorable_until))
-    return stamps
+        told["restorable_until"] = token_of(stamp(found.restorable_until))
+    return told
 
 
 def _read(past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool) -> Unfolded:
     edits: list[_Edit] = []
     tokens: dict[str, Token] = {}
-    moved = found.modified_at != past.modified_at or bool(found.trail)
-    if moved or document_of(found.fields) != past.document:  # texts first: most say the same
-        tokens = tokens_of(past.document)
+    seen = fingerprint(found)
+    if says_more(past, found, seen):
+        tokens = dict(past.fields)
         edits = _by_trail(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
-    versions, seen = _ops(edits, past, found, sent, followed=followed)
-    stamps = document_of(found.stamps)
-    drafts = _drafts(versions, past, tokens, found, stamps)
+    versions, ours = _ops(edits, past, found, sent, followed=followed)
+    drafts = _drafts(versions, past, tokens, found)
     after = Past(
         number=past.number + len(drafts),
-        document=drafts[-1].document if drafts else past.document,
-        stamps=stamps,
+        fields=tokens or past.fields,
         modified_at=found.modified_at,
         edited_at=found.edited_at,
         known_at=max(found.read_at, past.known_at),
         deleted=found.deleted,
-        history_to=_newest(past.history_to, found.trail) if found.trail else past.history_to,
+        history_to=newest(past.history_to, found.trail) if found.trail else past.history_to,
         operation=past.operation,
+        seen=seen,
     )
-    return Unfolded(after, tuple(drafts), seen)
+    return Unfolded(after, tuple(drafts), ours)
+
+
+def says_more(past: Past, found: Reading, seen: bytes) -> bool:
+    """Return whether a reading may hold what the last one did not: other values, or history."""
+    if seen != past.seen:
+        return True
+    since = max(past.modified_at, past.history_to or past.modified_at)
+    return any(event.at > since for event in found.trail)
 
 
 def _drafts(
-    versions: Sequence["_Version"],
-    past: Past,
-    tokens: dict[str, Token],
-    found: Reading,
-    stamps: str,
+    versions: Sequence["_Version"], past: Past, tokens: dict[str, Token], found: Reading
 ) -> list[Draft]:
-    """Number the versions and write the document after each; ``tokens`` move along."""
+    """Number the versions and tell the record after each; ``tokens`` move along."""
     drafts: list[Draft] = []
-    document = past.document
     for offset, (op, changes, actor, at, plan) in enumerate(versions, start=1):
-        if changes:
-            tokens.update((c.field, c.new) for c in changes if c.new is not None)
-            document = document_of(tokens)
+        tokens.update((c.field, c.new) for c in changes if c.new is not None)
         change_set = ChangeSet(
             found.ref,
             op,
@@ -229,25 +258,29 @@ def _drafts(
             found.read_at,
             previous_operation=past.operation if offset == 1 else None,
             transaction=plan,
+            since=past.known_at if changes and (not found.trail or actor is UNNAMED) else None,
         )
-        gone = found.deleted if offset == len(versions) else past.deleted
-        drafts.append(Draft(change_set, document, digest_of(document), stamps, gone))
+        last = offset == len(versions)
+        gone = found.deleted if last else past.deleted
+        state = (tokens if last else dict(tokens)) if changes else None
+        drafts.append(Draft(change_set, state, found.stamps if state else None, gone))
     return drafts
 
 
-def _changes(tokens: Tokens, to: Iterable[tuple[str, Token]]) -> tuple[Change, ...]:
+def _changes(tokens: Tokens, to: Tokens) -> tuple[Change, ...]:
     """Return how fields have to change, sorted by field."""
-    differing = [(name, token) for name, token in to if tokens.get(name) != token]
+    was, names, values = tokens.get, to.keys(), to.values()
+    differing = [*compress(zip(names, values, strict=True), map(ne, map(was, names), values))]
+    if len(differing) > 1:
+        differing.sort()
     return tuple(
-        Change(name, tokens.get(name), token)
-        for name, token in sorted(differing)
-        if not same(tokens.get(name), token)
+        [Change(name, was(name), token) for name, token in differing if not same(was(name), token)]
     )
 
 
 def _by_stamps(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
     """Without the vendor's history: one change set, ascribed by which stamp moved."""
-    changes = _changes(tokens, found.fields.items())
+    changes = _changes(tokens, found.fields)
     return [(changes, *_author(past, found))] if changes else []
 
 
@@ -268,11 +301,11 @@ def _by_trail(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
     running = dict(tokens)
     edits: list[_Edit] = []
     for (at, actor), events in groupby(_events(since, tokens, found), key=_group):
-        changes = _changes(running, {event.field: event.token for event in events}.items())
+        changes = _changes(running, {event.field: event.token for event in events})
         if changes:
             edits.append((changes, actor, at))
             running.update((c.field, c.new) for c in changes if c.new is not None)
-    rest = _changes(running, found.fields.items())
+    rest = _changes(running, found.fields)
     if rest:
         edits.append((rest, UNNAMED, found.modified_at))
     return edits
@@ -304,7 +337,8 @@ def _place(event: Event) -> tuple[datetime, str, str, str]:
     return event.at, actor.kind, actor.id or "", f"{actor.name}\n{actor.via}\n{actor.why}"
 
 
-def _newest(history_to: datetime | None, trail: Iterable[Event]) -> datetime | None:
+def newest(history_to: datetime | None, trail: Iterable[Event]) -> datetime | None:
+    """Return the time of the newest entry of the vendor's field history folded in so far."""
     moments = [event.at for event in trail]
     if history_to is not None:
         moments.append(history_to)

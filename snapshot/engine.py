@@ -2,70 +2,113 @@
 
 import os
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from crmtrail.errors import NoStore
 from crmtrail.ports import Clock
-from snapshot.database import connect, explained, is_writable, reading, sqlite_path, writing
-from snapshot.noticed import incidents_of, seal_findings
+from snapshot.database import reading, writing
+from snapshot.place import (
+    StoreFile,
+    StorePlace,
+    connect,
+    is_writable,
+    opening,
+    place_of,
+    table_names,
+)
 from snapshot.store import SqlStore
+from snapshot.vault import Vault
 
-HEAD: Final = "0004"
+HEAD: Final = "1001"
 """The newest migration. A store that is there already opens without loading alembic."""
 
-_UNSEALED_INCIDENTS: Final = ("0001", "0002", "0003")
-"""Stores that sealed no incident when it was opened; an upgrade seals them as they are."""
+_TRIALS: Final = ("0001", "0002", "0003", "0004")
+"""Migrations of trial versions that were never released."""
 
 _OURS_ONLY: Final = 0o600
 
 
-def open_store(url: str, clock: Clock, *, create: bool = True) -> SqlStore:
+def open_store(
+    url: str, clock: Clock, *, create: bool = True, vault: Vault | None = None
+) -> SqlStore:
     """Open the store at a URL, made or upgraded where needed.
 
     Args:
-        url: ``sqlite:///`` and a path.
+        url: ``sqlite:///`` and a path, or ``postgresql://user@host/database``.
         clock: where the time comes from.
         create: whether to make a store where there is none.
+        vault: the keys that its values are sealed with; without any, sealed ones stay so.
 
     Raises:
         Mistake: the URL is none of ours.
         NoStore: there is no store, it was written by a newer crmtrail, or the file is something
             else.
     """
-    path = sqlite_path(url)
-    if not path.exists():
-        if not create:
-            raise NoStore(
-                f"there is no store at {path}",
-                hint="the first `crmtrail sync` makes it; or check store.url",
-            )
-        _make_folder(path.parent)
-    return open_file(path, clock)
+    place = place_of(url)
+    if isinstance(place, StoreFile):
+        if not place.path.exists():
+            if not create:
+                raise _none_at(place)
+            _make_folder(place.path.parent)
+        return open_file(place.path, clock, vault=vault)
+    return _open(place, place, clock, create=create, vault=vault)
 
 
-def open_file(path: Path, clock: Clock, *, told_as: Path | None = None) -> SqlStore:
+def is_there(place: StorePlace) -> bool:
+    """Return whether there is anything at a place that may be a store.
+
+    Raises:
+        NoStore: its server cannot be asked.
+    """
+    if isinstance(place, StoreFile):
+        return place.path.exists()
+    engine = connect(place)
+    try:
+        with opening(place), reading(engine) as connection:
+            return bool(table_names(connection))
+    finally:
+        engine.dispose()
+
+
+def open_file(
+    path: Path, clock: Clock, *, told_as: Path | None = None, vault: Vault | None = None
+) -> SqlStore:
     """Open the store in a file, brought up to this version; a file that is not there is made.
 
     Args:
         path: the file.
         clock: where the time comes from.
         told_as: how errors name it, where it is a copy of another.
+        vault: see `open_store`.
 
     Raises:
         NoStore: as `open_store`.
     """
-    name = told_as or path
     _make_file(path)
-    engine = connect(path)
+    return _open(StoreFile(path), StoreFile(told_as or path), clock, create=True, vault=vault)
+
+
+def _open(
+    place: StorePlace, name: StorePlace, clock: Clock, *, create: bool, vault: Vault | None
+) -> SqlStore:
+    engine = connect(place)
     try:
-        with explained(name):
-            _bring_up(engine, name)
+        with opening(name):
+            _bring_up(engine, place, name, create=create)
     except BaseException:
         engine.dispose()
         raise
-    return SqlStore(engine, clock)
+    return SqlStore(engine, clock, vault)
+
+
+def _none_at(place: StorePlace) -> NoStore:
+    return NoStore(
+        f"there is no store at {place}",
+        hint="the first `crmtrail sync` makes it; or check store.url",
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -94,22 +137,29 @@ def _make_file(path: Path) -> None:
         ) from error
 
 
-def _bring_up(engine: Engine, path: Path) -> None:
+def _bring_up(engine: Engine, place: StorePlace, name: StorePlace, *, create: bool) -> None:
     """Run the migrations that a store lacks, in one transaction."""
     with reading(engine) as connection:
-        before = _revision(connection, path)
+        before = _revision(connection, name)
     if before == HEAD:
         return
-    if not is_writable(path):
+    if before is None and not create:
+        raise _none_at(name)
+    if before in _TRIALS:
         raise NoStore(
-            f"the store {path} is of an earlier crmtrail and can only be read",
+            f"the store {name} is of a trial version of crmtrail, before the first release",
+            hint="move it away and sync anew",
+        )
+    if not is_writable(place):
+        raise NoStore(
+            f"the store {name} is of an earlier crmtrail and can only be read",
             hint="copy it to where it can be written; opening it there upgrades the copy",
         )
     # Loaded only here: alembic costs half a second, and most openings need none of it.
     from snapshot.migrating import known_revisions, upgrade  # noqa: PLC0415 -- see above
 
     with writing(engine) as connection:
-        found = _revision(connection, path)  # somebody else may have been faster
+        found = _revision(connection, name)  # somebody else may have been faster
         if found is not None and found not in known_revisions():
             raise NoStore(
                 f"the store was written by a newer crmtrail (its tables are at {found})",
@@ -117,24 +167,27 @@ def _bring_up(engine: Engine, path: Path) -> None:
             )
         if found != HEAD:
             upgrade(connection)
-        if found in _UNSEALED_INCIDENTS:
-            for incident in incidents_of(connection, ()):
-                seal_findings(connection, [incident], incident.seen_at)
+        if found is None:
+            connection.exec_driver_sql("INSERT INTO identity VALUES (?)", (token_hex(16),))
 
 
-def _revision(connection: Connection, path: Path) -> str | None:
+def _revision(connection: Connection, name: StorePlace) -> str | None:
     """Return the migration that a database is at; None where it is empty.
 
     Raises:
         NoStore: it holds tables that are not ours.
     """
-    tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-    names = set(tables.scalars())
-    if "alembic_version" in names and "leaf" in names:
+    names = table_names(connection)
+    if {"alembic_version", "leaf"} <= names:
         found: str | None = connection.exec_driver_sql(
             "SELECT version_num FROM alembic_version"
         ).scalar()
+        if found is None:
+            raise NoStore(
+                f"{name} holds an unfinished copy of a store",
+                hint="run `crmtrail store migrate-to` again: it begins anew there",
+            )
         return found
     if names:
-        raise NoStore(f"{path} is a database, but no crmtrail store", hint="check store.url")
+        raise NoStore(f"{name} is a database, but no crmtrail store", hint="check store.url")
     return None

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from sqlalchemy import Connection, Engine
 
@@ -12,10 +11,11 @@ from crmtrail.ports import Clock
 from snapshot import anchored, leaves
 from snapshot.anchors.sink import Sink
 from snapshot.database import reading, writing
-from snapshot.ledger import NodeAt, consistency_proof, inclusion_proof, root_at
+from snapshot.ledger import consistency_proof, inclusion_proof, root_at
 from snapshot.notes import BadNote, Head, Note, PublicKey
 from snapshot.proofs import Growth, Inclusion, head_of
 from snapshot.rows import record_id
+from snapshot.sealed import entry_of
 from snapshot.signing import KeyRing, SigningKey
 
 
@@ -48,7 +48,7 @@ class Evidence:
     def checkpoint(self, *others: SigningKey) -> tuple[Head, str]:
         """Return the tree head, signed with our key and with others beside it."""
         with reading(self._engine) as connection:
-            head = self._head(connection)
+            head = self._head(connection, leaves.Tiles(connection))
         return head, str(self.ring.sign(str(head), *others))
 
     def trusted(self, note: str, keys: Iterable[PublicKey] = ()) -> Head:
@@ -99,14 +99,15 @@ class Evidence:
         head = None if note is None else self._fitting(note)
         with reading(self._engine) as connection:
             index = _index_of(connection, ref, number)
-            head = head or self._head(connection)
+            tiles = leaves.Tiles(connection)
+            head = head or self._head(connection, tiles)
             if index >= head.size:
                 raise Mistake(
                     f"the version is entry {index}, and the checkpoint ends before it",
                     hint="prove it against a newer checkpoint",
                 )
-            hashes = inclusion_proof(index, head.size, _nodes(connection))
-            entry = _entry(connection, index)
+            hashes = inclusion_proof(index, head.size, tiles.node_at)
+            entry = entry_of(connection, index)
         return Inclusion(index, entry, tuple(hashes), note or str(self.ring.sign(str(head))))
 
     def growth(self, note: str) -> Growth:
@@ -117,9 +118,9 @@ class Evidence:
         """
         old = self._fitting(note)
         with reading(self._engine) as connection:
-            head = self._head(connection)
-            nodes = _nodes(connection)
-            hashes = consistency_proof(old.size, head.size, nodes) if old.size else []
+            tiles = leaves.Tiles(connection)
+            head = self._head(connection, tiles)
+            hashes = consistency_proof(old.size, head.size, tiles.node_at) if old.size else []
         return Growth(old.size, tuple(hashes), str(self.ring.sign(str(head))))
 
     def anchor(self, sinks: Sequence[Sink], *others: SigningKey) -> Anchoring:
@@ -165,20 +166,9 @@ class Evidence:
             raise VerifyFailed(why)
         return head
 
-    def _head(self, connection: Connection) -> Head:
+    def _head(self, connection: Connection, tiles: leaves.Tiles) -> Head:
         size = leaves.size_of(connection)
-        return Head(self.ring.origin, size, leaves.frontier_of(connection, size).root())
-
-
-def _nodes(connection: Connection) -> NodeAt:
-    return partial(leaves.node_at, connection)
-
-
-def _entry(connection: Connection, index: int) -> bytes:
-    found: bytes = connection.exec_driver_sql(
-        "SELECT entry FROM leaf WHERE idx = ?", (index,)
-    ).scalar_one()
-    return found
+        return Head(self.ring.origin, size, tiles.frontier(size).root())
 
 
 def _misfit(connection: Connection, head: Head) -> str | None:
@@ -186,7 +176,7 @@ def _misfit(connection: Connection, head: Head) -> str | None:
     if size < head.size:
         return f"the ledger has {size:,} entries, but had {head.size:,}: its end was cut off"
     try:
-        root = root_at(head.size, _nodes(connection))
+        root = root_at(head.size, leaves.Tiles(connection).node_at)
     except LookupError as error:
         return f"the ledger was altered: {error}"
     if root != head.root:
@@ -197,9 +187,9 @@ def _misfit(connection: Connection, head: Head) -> str | None:
 def _index_of(connection: Connection, ref: Ref, number: int | None) -> int:
     record = record_id(connection, ref)
     found: int | None = connection.exec_driver_sql(
-        "SELECT version_id FROM version WHERE record_id = ? AND (? IS NULL OR number = ?)"
+        "SELECT version_id FROM version WHERE record_id = ? AND number = coalesce(?, number)"
         " ORDER BY number DESC LIMIT 1",
-        (record, number, number),
+        (record, number),
     ).scalar()
     if found is None:
         named = f"{ref}" if number is None else f"version {number} of {ref}"

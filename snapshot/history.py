@@ -9,138 +9,140 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from crmtrail.errors import Unfound
-from crmtrail.model import ChangeSet, Op, Ref, Version, utc
+from crmtrail.model import ChangeSet, Op, Ref, Version
 from crmtrail.ports import Blame, Head
-from snapshot.asof import Dated, Mark, blamed, mark_at, rewound, touches
-from snapshot.canonical import digest_of, document_of, tokens_of
-from snapshot.database import reading
-from snapshot.names import known_object
-from snapshot.rows import Stored, record_id, versions_of
-from snapshot.times import at_micros, micros
+from snapshot.asof import blamed, touches
+from snapshot.database import fetch, reading
+from snapshot.found import (
+    END_OF_TIME,
+    FRAME,
+    PLACE,
+    Extent,
+    Found,
+    fields_of,
+    find,
+    version_of,
+)
+from snapshot.names import actor_of
+from snapshot.rows import Stored, versions_of, versions_of_record
+from snapshot.shelf import Shelf
+from snapshot.states import Framed, unfolded
+from snapshot.times import at_micros
 
 _BATCH: Final = 500
 """How many versions one short transaction of a stream reads."""
 
 _FIRST: Final = -1
 
+_ONE: Final = "r.object_id = ? AND r.ext_id = ?"
 
-def heads(connection: Connection, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
+_HEADS: Final = (
+    f"SELECT {PLACE}, r.keyframe, r.number - r.since, r.number, {FRAME},"  # noqa: S608 -- a fixed text
+    " r.deleted, r.known_at, r.erased_at FROM json_each(?) AS t"
+    " CROSS JOIN record AS r ON r.object_id = ? AND r.ext_id = t.value"
+    " CROSS JOIN position AS q ON q.object_id = r.object_id"
+    " CROSS JOIN keyframe AS k ON k.version_id = r.keyframe"
+)
+_SETTER: Final = "v.op, v.number, v.at, v.known_at, a.kind, a.ext_id, a.name, a.via, a.why"
+_SETTERS: Final = (
+    f"SELECT m.field_id, {_SETTER} FROM"  # noqa: S608 -- a fixed text
+    " (SELECT c.field_id AS field_id, max(s.version_id) AS newest FROM version AS s"
+    "  CROSS JOIN change AS c ON c.version_id = s.version_id"
+    "  WHERE s.record_id = ? GROUP BY c.field_id) AS m"
+    " CROSS JOIN version AS v ON v.version_id = m.newest"
+    " CROSS JOIN actor AS a ON a.actor_id = v.actor_id"
+    f" UNION ALL SELECT NULL, {_SETTER} FROM version AS v"
+    " CROSS JOIN actor AS a ON a.actor_id = v.actor_id"
+    " WHERE v.record_id = ? AND v.number = 1"
+)
+
+
+def heads(connection: Connection, shelf: Shelf, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
     """Return the newest stored state of each record that is known."""
     found: dict[Ref, Head] = {}
     for (source, object_), group in groupby(sorted(set(refs)), key=lambda r: (r.source, r.object)):
-        object_row = known_object(connection, source, object_)
+        object_row = shelf.object_id(connection, source, object_)
         if object_row is None:
             continue
-        rows = connection.exec_driver_sql(
-            "SELECT r.ext_id, r.number, r.document, r.deleted, r.known_at FROM json_each(?) AS j"
-            " CROSS JOIN record AS r ON r.object_id = ? AND r.ext_id = j.value",
-            (json.dumps([ref.id for ref in group]), object_row),
-        )
-        for id_, number, document, deleted, known_at in rows:
-            ref = Ref(source, object_, id_)
-            found[ref] = Head(ref, number, tokens_of(document), bool(deleted), at_micros(known_at))
+        ids = json.dumps([ref.id for ref in group])
+        rows = fetch(connection, _HEADS, (ids, object_row))
+        framed = [Framed(row[0], Ref(source, object_, row[1]), *row[2:12]) for row in rows]
+        states = unfolded(connection, shelf, framed)
+        for one, (*_, deleted, known_at, erased) in zip(framed, rows, strict=True):
+            times = (at_micros(known_at), at_micros(erased))
+            state = states[one.record_id]
+            found[one.ref] = Head(one.ref, one.number, state, bool(deleted), *times)
     return found
 
 
-def version(connection: Connection, ref: Ref, at: datetime | None) -> Version | None:
-    """Return a record at a valid time (None: now); None before anything is known."""
-    row = record_id(connection, ref)
-    if row is None:
+def version(
+    connection: Connection,
+    shelf: Shelf,
+    ref: Ref,
+    at: datetime | None,
+    known: datetime | None = None,
+) -> Version | None:
+    """Return a record at a valid time (None: now); None before anything is known.
+
+    With ``known``, only what was known by then counts.
+    """
+    object_row = shelf.object_id(connection, ref.source, ref.object)
+    if object_row is None:
         return None
-    marks = marks_of(connection, row)
-    moment = max(mark.at for mark in marks) if at is None else micros(utc(at))
-    mark = mark_at(marks, moment)
-    if mark is None:
-        return None
-    document: str = connection.exec_driver_sql(
-        "SELECT document FROM record WHERE record_id = ?", (row,)
-    ).scalar_one()
-    fields = rewound(tokens_of(document), changes_after(connection, row, moment), moment)
-    id_ = connection.exec_driver_sql(
-        "SELECT version_id FROM version WHERE record_id = ? AND number = ?", (row, mark.number)
-    ).scalar_one()
-    made = versions_of(connection, [id_])[0].change_set
-    return Version(
-        ref=ref,
-        number=mark.number,
-        op=made.op,
-        fields=fields,
-        at=made.at,
-        known_at=made.known_at,
-        actor=made.actor,
-        deleted=mark.deleted,
-        digest=digest_of(document_of(fields)).hex(),
-    )
+    extent = Extent.of(at, known)
+    rows = find(connection, extent, "record AS r", _ONE, object_row, ref.id)
+    for row in rows:
+        found = Found.of(ref.source, ref.object, row)
+        fields = fields_of(connection, shelf, [found], extent.moment)
+        return version_of(found, fields[found.framed.record_id])
+    return None
 
 
-def marks_of(connection: Connection, row: int) -> list[Mark]:
-    """Return what each version says of a record's life, oldest first."""
-    rows = connection.exec_driver_sql(
-        "SELECT number, op, at, deleted FROM version WHERE record_id = ? ORDER BY number", (row,)
-    )
-    return [Mark(number, Op(op), at, bool(deleted)) for number, op, at, deleted in rows]
-
-
-def changes_after(connection: Connection, row: int, moment: int) -> list[Dated]:
-    """Return a record's changes, newest first, back to its first version later than a moment."""
-    rows = connection.exec_driver_sql(
-        "SELECT v.at, f.name, c.old, c.new FROM version AS v"
-        " CROSS JOIN change AS c ON c.version_id = v.version_id"
-        " CROSS JOIN field AS f ON f.field_id = c.field_id"
-        " WHERE v.record_id = ? AND v.number >="
-        " (SELECT min(number) FROM version WHERE record_id = ? AND at > ?)"
-        " ORDER BY v.number DESC",
-        (row, row, moment),
-    )
-    return [Dated(*found) for found in rows]
-
-
-def timeline(connection: Connection, ref: Ref, field_name: str | None) -> list[ChangeSet]:
+def timeline(
+    connection: Connection, shelf: Shelf, ref: Ref, field_name: str | None
+) -> list[ChangeSet]:
     """Return a record's versions, oldest first, of those that touched a field.
 
     The first version always touches every field, and so do deletions and undeletions.
     """
-    row = record_id(connection, ref)
-    if row is None:
-        return []
-    ids = connection.exec_driver_sql(
-        "SELECT version_id FROM version WHERE record_id = ? ORDER BY number", (row,)
-    ).scalars()
-    found = [stored.change_set for stored in versions_of(connection, list(ids))]
+    found = [stored.change_set for stored in versions_of_record(connection, shelf, ref)]
     if field_name is None:
         return found
     return [made for made in found if touches(made, field_name)]
 
 
-def blame(connection: Connection, ref: Ref) -> list[Blame]:
+def blame(connection: Connection, shelf: Shelf, ref: Ref) -> list[Blame]:
     """Return who set each current field value, sorted by field name."""
-    row = record_id(connection, ref)
-    if row is None:
+    object_row = shelf.object_id(connection, ref.source, ref.object)
+    if object_row is None:
         return []
-    document: str = connection.exec_driver_sql(
-        "SELECT document FROM record WHERE record_id = ?", (row,)
-    ).scalar_one()
-    newest: dict[str, int] = dict(
-        connection.exec_driver_sql(
-            "SELECT f.name, max(v.version_id) FROM version AS v"
-            " CROSS JOIN change AS c ON c.version_id = v.version_id"
-            " CROSS JOIN field AS f ON f.field_id = c.field_id"
-            " WHERE v.record_id = ? GROUP BY f.field_id",
-            (row,),
-        ).all()
-    )
-    first = connection.exec_driver_sql(
-        "SELECT version_id FROM version WHERE record_id = ? AND number = 1", (row,)
-    ).scalar_one()
-    stored = versions_of(connection, sorted({first, *newest.values()}))
-    made = {each.version_id: each.change_set for each in stored}
-    return [
-        blamed(name, token, made[newest.get(name, first)])
-        for name, token in sorted(tokens_of(document).items())
-    ]
+    for row in find(connection, Extent(), "record AS r", _ONE, object_row, ref.id):
+        found = Found.of(ref.source, ref.object, row)
+        state = fields_of(connection, shelf, [found], END_OF_TIME)[found.framed.record_id]
+        setters, first = _setters(connection, shelf, found.framed)
+        return [
+            blamed(name, token, setters.get(name, first)) for name, token in sorted(state.items())
+        ]
+    return []
 
 
-def members(engine: Engine, operation: str) -> Iterator[ChangeSet]:
+def _setters(
+    connection: Connection, shelf: Shelf, place: Framed
+) -> tuple[Mapping[str, ChangeSet], ChangeSet]:
+    """Return which version set each field last, and the first one; without their changes."""
+    rows = fetch(connection, _SETTERS, (place.record_id, place.record_id))
+    names = shelf.named(connection, place.object_id, {row[0] for row in rows if row[0] is not None})
+    made = {
+        field_id: ChangeSet(
+            place.ref, Op(op), number, (), actor_of(actor), at_micros(at), at_micros(known_at)
+        )
+        for field_id, op, number, at, known_at, *actor in rows
+    }
+    first = made.pop(None)
+    return {names[field_id]: each for field_id, each in made.items()}, first
+
+
+def members(engine: Engine, shelf: Shelf, operation: str) -> Iterator[ChangeSet]:
     """Stream an operation's change sets: records as first stored, versions in order.
 
     Each batch is a short transaction of its own, so that a slow reader blocks nobody.
@@ -154,10 +156,10 @@ def members(engine: Engine, operation: str) -> Iterator[ChangeSet]:
         ).scalar()
     if known is None:
         raise Unfound(f"there is no operation {operation}", hint="crmtrail operations lists them")
-    return _members(engine, operation)
+    return _members(engine, shelf, operation)
 
 
-def _members(engine: Engine, operation: str) -> Iterator[ChangeSet]:
+def _members(engine: Engine, shelf: Shelf, operation: str) -> Iterator[ChangeSet]:
     after = (_FIRST, _FIRST)
     while True:
         with reading(engine) as connection:
@@ -166,7 +168,7 @@ def _members(engine: Engine, operation: str) -> Iterator[ChangeSet]:
                 " AND (record_id, number) > (?, ?) ORDER BY record_id, number LIMIT ?",
                 (operation, *after, _BATCH),
             ).all()
-            batch: list[Stored] = versions_of(connection, [place[0] for place in places])
+            batch: list[Stored] = versions_of(connection, shelf, [place[0] for place in places])
         if not places:
             return
         after = (places[-1][1], places[-1][2])

@@ -29,6 +29,15 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(NODE_PREFIX + left + right).digest()
 
 
+def subtree(hashes: Sequence[bytes]) -> bytes:
+    """Return the root of a full subtree from its lowest hashes; their number is a power of two."""
+    row = hashes
+    while len(row) > 1:
+        pairs = zip(row[::2], row[1::2], strict=True)
+        row = [sha256(NODE_PREFIX + left + right).digest() for left, right in pairs]
+    return row[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Frontier:
     """The largest full subtrees of a tree, left to right: all that appending needs."""

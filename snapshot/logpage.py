@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from crmtrail.errors import Mistake
-from crmtrail.model import ChangeSet, Op
+from crmtrail.model import Change, ChangeSet, Op
 from crmtrail.ports import Entry, Query
+from snapshot.packing import IS, IS_BLANK, KEPT, WAS, kind_of
+
+BLANKING: Final = (WAS | IS | IS_BLANK, WAS | IS | IS_BLANK | KEPT)
+"""The kinds of change that turn a value to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +48,20 @@ def checked(limit: int, cursor: str | None) -> Place | None:
 
 
 def page_of(
-    newest_first: Iterator[tuple[int, ChangeSet]], query: Query, place: Place | None, limit: int
+    newest_first: Iterator[tuple[int, ChangeSet]],
+    query: Query,
+    place: Place | None,
+    limit: int,
+    blanked: Callable[[int, Change], bool],
 ) -> tuple[list[Entry], str | None]:
-    """Return the entries of versions behind a place, and where the next page starts, if any."""
+    """Return the entries of versions behind a place, and where the next page starts, if any.
+
+    ``blanked`` tells whether a change of a version turned a value to nothing.
+    """
     page: list[Entry] = []
     last: Place | None = None
     for version, made in newest_first:
-        for entry in _entries(made, query.field):
+        for entry in _entries(version, made, query, blanked):
             here = Place(version, entry.field or "")
             if place and version == place.version and here.field <= place.field:
                 continue
@@ -65,12 +77,22 @@ def shown(made: ChangeSet, query: Query) -> bool:
     return made.op is not Op.BASELINE or query.op is Op.BASELINE
 
 
-def _entries(made: ChangeSet, field_name: str | None) -> Iterator[Entry]:
-    if field_name is None and made.op not in {Op.UPDATE, Op.RESTORE}:
+def _entries(
+    version: int, made: ChangeSet, query: Query, blanked: Callable[[int, Change], bool]
+) -> Iterator[Entry]:
+    whole = query.field is None and not query.blanked
+    if whole and made.op not in {Op.UPDATE, Op.RESTORE}:
         yield Entry(made, None, None, None)
     for change in made.changes:
-        if field_name in {None, change.field}:
+        if query.field not in {None, change.field}:
+            continue
+        if not query.blanked or blanked(version, change):
             yield Entry(made, change.field, change.old, change.new)
+
+
+def blanks(change: Change) -> bool:
+    """Return whether a change turned a value to nothing."""
+    return kind_of(change.old, change.new) in BLANKING
 
 
 def actor_matches(query: Query) -> Callable[[str | None, str | None, str | None], bool]:

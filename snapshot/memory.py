@@ -50,6 +50,7 @@ from snapshot.incidents import (
 from snapshot.memory_history import MemoryHistory
 from snapshot.memory_leases import MemoryLeases
 from snapshot.memory_runs import Place, Run, compare, run_entry, shortfalls
+from snapshot.schemas import SCHEMA, document_of, schema_entry
 
 Awaited: TypeAlias = Callable[[Sequence[Ref]], Mapping[Ref, Sequence[Sent]]]
 """Tells which of our own steps were sent for some records."""
@@ -93,10 +94,12 @@ class MemoryStore(MemoryHistory):
 
     def learn(self, schema: Schema, at: datetime) -> bool:
         """Keep a schema; return whether it differs from the one before (or is the first)."""
-        del at
         where = self._object(schema.source, schema.object)
         differs = where.schema != schema
         where.schema = schema
+        if differs:
+            entry = schema_entry(schema.source, schema.object, document_of(schema))
+            self.seal(SCHEMA, entry, at)
         return differs
 
     def keep(self, page: Page, *, source: str, run: int, lease: Lease, notice: Notice) -> Kept:

@@ -4,16 +4,22 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from crmtrail.model import ChangeSet, Checkpoint, Ref, Version, utc
-from crmtrail.ports import Blame, Difference, Entry, Head, Query, Verification
+from crmtrail.ports import Blame, Deed, Difference, Entry, Head, Line, Query, Verification
+from snapshot import lineage
 from snapshot.asof import Dated, Mark, blamed, compared, mark_at, touches
-from snapshot.canonical import digest_of, document_of, tokens_of
+from snapshot.canonical import digest_of, document_of
+from snapshot.deeds import Span, deed_of, start_of
+from snapshot.deeds import page_of as deeds_of
 from snapshot.diff import Draft, Past
-from snapshot.entries import action_entry, version_entry
+from snapshot.entries import Said, action_entry, actor_key, actor_named, version_entry
 from snapshot.ledger import EMPTY_ROOT, leaf_hash, node_hash
-from snapshot.logpage import actor_matches, checked, page_of, shown
+from snapshot.logpage import actor_matches, blanks, checked, page_of, shown
+from snapshot.memory_lines import Links
+from snapshot.packing import kind_of, packed
 from snapshot.times import micros
 
 
@@ -29,20 +35,26 @@ class _Record:
 
     def changes(self) -> list[Dated]:
         return [
-            Dated(micros(draft.change_set.at), change.field, change.old, change.new)
+            (micros(draft.change_set.at), change.field, change.old, change.new)
             for draft in reversed(self.drafts)
             for change in draft.change_set.changes
         ]
 
     def fields_at(self, moment: int) -> dict[str, str]:
         """Return the fields at a time, walking forward from the first version."""
-        fields = tokens_of(self.drafts[0].document)
+        fields = dict(self.drafts[0].fields or {})
         for draft in self.drafts:
             if micros(draft.change_set.at) <= moment:
                 for change in draft.change_set.changes:
                     if change.new is not None:
                         fields[change.field] = change.new
         return fields
+
+    def known_by(self, known: datetime) -> "_Record":
+        """Return the record as it was known at a time."""
+        times = [draft.change_set.known_at for draft in self.drafts]
+        count = next((no for no, at in enumerate(times) if at > known), len(times))
+        return _Record(self.past, self.drafts[:count], self.leaves[:count])
 
     def version_at(self, ref: Ref, at: datetime | None) -> Version | None:
         """Return the record at a time; None before anything is known."""
@@ -55,7 +67,6 @@ class _Record:
             return None
         made = self.drafts[mark.number - 1].change_set
         fields = self.fields_at(moment)
-        digest = digest_of(document_of(fields)).hex()
         return Version(
             ref,
             made.number,
@@ -65,7 +76,6 @@ class _Record:
             made.known_at,
             made.actor,
             mark.deleted,
-            digest,
         )
 
     def first(self, size: int) -> "_Record":
@@ -80,11 +90,13 @@ class MemoryHistory:
     def __init__(self) -> None:
         self._records: dict[Ref, _Record] = {}
         self._entries: list[bytes] = []
+        self._links = Links(self._records.__contains__)
 
     def remember(self, ref: Ref, past: Past, drafts: Sequence[Draft]) -> None:
         """Keep a record as it is now, and the versions that led there."""
         record = self._records.setdefault(ref, _Record(past))
         record.past = past
+        self._links.learn(drafts)
         for draft in drafts:
             record.drafts.append(draft)
             record.leaves.append(len(self._entries))
@@ -94,26 +106,41 @@ class MemoryHistory:
         """Return the newest stored state of each record that is known."""
         known = {ref: self._records[ref].past for ref in refs if ref in self._records}
         return {
-            ref: Head(ref, past.number, tokens_of(past.document), past.deleted, past.known_at)
+            ref: Head(ref, past.number, past.fields, past.deleted, past.known_at)
             for ref, past in known.items()
         }
 
-    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
-        """Return the record at a valid time (None: now); None before anything is known."""
+    def version(
+        self, ref: Ref, at: datetime | None = None, *, known: datetime | None = None
+    ) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known.
+
+        With ``known``, only what was known by then counts.
+        """
         record = self._records.get(ref)
+        if record is not None and known is not None:
+            record = record.known_by(known)
         return None if record is None else record.version_at(ref, at)
 
     def records(
-        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+        self,
+        source: str,
+        object_: str,
+        at: datetime | None = None,
+        *,
+        known: datetime | None = None,
+        size: int | None = None,
     ) -> Iterator[Version]:
         """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
 
-        Only the first ``known`` entries of the ledger count (None: those there at the start).
+        With ``known``, only what was known by then counts; and only the first ``size`` entries of
+        the ledger do (None: those there at the start).
         """
-        size = len(self._entries) if known is None else known
+        count = len(self._entries) if size is None else size
         for ref in sorted(self._records):
             if (ref.source, ref.object) == (source, object_):
-                found = self._records[ref].first(size).version_at(ref, at)
+                record = self._records[ref].first(count)
+                found = (record if known is None else record.known_by(known)).version_at(ref, at)
                 if found is not None:
                     yield found
 
@@ -134,7 +161,7 @@ class MemoryHistory:
             setters.update({change.field: draft.change_set for change in draft.change_set.changes})
         return [
             blamed(name, token, setters.get(name, first))
-            for name, token in sorted(tokens_of(record.past.document).items())
+            for name, token in sorted(record.past.fields.items())
         ]
 
     def log(
@@ -142,34 +169,74 @@ class MemoryHistory:
     ) -> tuple[Sequence[Entry], str | None]:
         """Return log entries, newest known first, and the cursor of the next page, if any."""
         place = checked(limit, cursor)
-        versions = [
+        versions: list[tuple[int, ChangeSet]] = [
             (leaf, draft.change_set)
             for record in self._records.values()
             for leaf, draft in zip(record.leaves, record.drafts, strict=True)
             if (place is None or leaf <= place.version) and _asked_for(draft.change_set, query)
         ]
         newest_first = sorted(versions, key=lambda each: each[0], reverse=True)
-        return page_of(iter(newest_first), query, place, limit)
+        return page_of(iter(newest_first), query, place, limit, lambda _, one: blanks(one))
 
     def diff(
-        self, source: str, object_: str, since: datetime, until: datetime
+        self,
+        source: str,
+        object_: str,
+        since: datetime,
+        until: datetime,
+        *,
+        known: datetime | None = None,
     ) -> Iterator[Difference]:
         """Stream how the records of an object differ between two valid times, by record."""
         for ref in sorted(self._records):
             if (ref.source, ref.object) == (source, object_):
-                found = self.difference(ref, since, until)
+                found = self.difference(ref, since, until, known=known)
                 if found is not None:
                     yield found
 
-    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+    def difference(
+        self, ref: Ref, since: datetime, until: datetime, *, known: datetime | None = None
+    ) -> Difference | None:
         """Return how one record differs between two valid times; None where it does not."""
         record = self._records.get(ref)
         if record is None:
             return None
+        if known is not None:
+            record = record.known_by(known)
         start, end = micros(utc(since)), micros(utc(until))
         return compared(ref, record.marks(), record.changes(), start, end)
 
+    def line_of(self, ref: Ref) -> Line:
+        """Return the records that are one line with a record; itself alone where it is one."""
+        return self._links.line_of(ref)
+
+    def succeed(self, old: Ref, new: Ref, at: datetime) -> None:
+        """Note that a record was made anew as another, and seal that."""
+        lineage.checked(old, new)
+        if self._links.succeed(old, new, at):
+            self.seal(lineage.SUCCESSION, lineage.entry_of(old, new), at)
+
     # --- the ledger --------------------------------------------------------------------------
+
+    def deeds(
+        self,
+        kinds: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> tuple[Sequence[Deed], str | None]:
+        """Return actions of crmtrail itself, newest first, and the cursor of the next page."""
+        before = start_of(limit, cursor)
+        versions = {leaf for record in self._records.values() for leaf in record.leaves}
+        found = (
+            deed_of(index, self._entries[index])
+            for index in reversed(range(min(before, len(self._entries))))
+            if index not in versions
+        )
+        wanted = (deed for deed in found if not kinds or deed.kind in kinds)
+        return deeds_of(wanted, Span(since, until), limit)
 
     def seal(self, kind: str, entry: Mapping[str, Any], at: datetime) -> int:
         """Append an action of crmtrail itself to the ledger and return its leaf index."""
@@ -197,9 +264,26 @@ class MemoryHistory:
 
 
 def _entry(draft: Draft) -> bytes:
-    digest = digest_of(draft.document)
+    made = draft.change_set
+    text = packed((change.old, change.new) for change in made.changes)
     return version_entry(
-        draft.change_set, digest=digest, stamps=draft.stamps, deleted=draft.deleted
+        Said(
+            record=str(made.ref),
+            number=made.number,
+            op=made.op.value,
+            deleted=draft.deleted,
+            at=micros(made.at),
+            known_at=micros(made.known_at),
+            since=micros(made.since),
+            actor=actor_named(made.actor.kind, made.actor.id),
+            who=sha256(actor_key(made.actor).encode()).digest(),
+            changed=[(change.field, kind_of(change.old, change.new)) for change in made.changes],
+            payload=sha256(text.encode()).digest(),
+            keyframe=None if draft.fields is None else digest_of(document_of(draft.fields)),
+            note=draft.note,
+            operation=made.operation,
+            plan=made.transaction,
+        )
     )
 
 
@@ -219,11 +303,21 @@ def _asked_for(made: ChangeSet, query: Query) -> bool:
         query.source in {None, made.ref.source}
         and query.object in {None, made.ref.object}
         and query.record in {None, made.ref}
-        and (query.field is None or any(c.field == query.field for c in made.changes))
+        and _has_change(made, query)
         and named(made.actor.id, made.actor.name, made.actor.via)
         and shown(made, query)
         and query.op in {None, made.op}
         and query.operation in {None, made.operation}
         and (query.since is None or made.at >= query.since)
         and (query.until is None or made.at < query.until)
+        and (query.known_since is None or made.known_at >= query.known_since)
+        and (query.known_until is None or made.known_at < query.known_until)
     )
+
+
+def _has_change(made: ChangeSet, query: Query) -> bool:
+    """Return whether a version has a change of the kind asked for, if one is."""
+    if query.field is None and not query.blanked:
+        return True
+    mine = [one for one in made.changes if query.field in {None, one.field}]
+    return any(blanks(one) for one in mine) if query.blanked else bool(mine)

@@ -21,6 +21,7 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Noticed
 from snapshot.absorbing import OPEN_FOR
+from snapshot.heads import checksum
 from snapshot.incidents import FINDING, finding_entry, incident_id, opened, seen_again
 from snapshot.leaves import seal_all
 from snapshot.names import actor_ids, actor_of
@@ -61,10 +62,9 @@ def keep_operations(connection: Connection, object_: int, operations: Iterable[O
     """Store operations whole, new or grown."""
     grown = list(operations)
     actors = actor_ids(connection, (operation.actor for operation in grown))
-    rows = [
-        (
-            each.id,
-            object_,
+    rows = []
+    for each in grown:
+        told = (
             each.op.value,
             actors[each.actor],
             micros(each.started),
@@ -73,18 +73,29 @@ def keep_operations(connection: Connection, object_: int, operations: Iterable[O
             each.blanked,
             _ENCODER.encode(dict(each.tallies)).decode(),
         )
-        for each in grown
-    ]
+        rows.append((each.id, object_, *told, checksum(told)))
     if rows:
         connection.exec_driver_sql(
             "INSERT INTO operation (operation_id, object_id, op, actor_id, started, ended, records,"
-            " blanked, tallies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " blanked, tallies, sound) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (operation_id) DO UPDATE SET op = excluded.op,"
             " actor_id = excluded.actor_id, started = excluded.started,"
             " ended = excluded.ended, records = excluded.records, blanked = excluded.blanked,"
-            " tallies = excluded.tallies",
+            " tallies = excluded.tallies, sound = excluded.sound",
             rows,
         )
+
+
+def first_damaged(connection: Connection) -> str | None:
+    """Return the first operation whose row is not as it was written; None where all are."""
+    rows = connection.exec_driver_sql(
+        "SELECT operation_id, op, actor_id, started, ended, records, blanked, tallies, sound"
+        " FROM operation"
+    )
+    for id_, *told, sound in rows:
+        if checksum(tuple(told)) != bytes(sound):
+            return str(id_)
+    return None
 
 
 def keep_findings(
@@ -108,7 +119,7 @@ def keep_findings(
         else:
             id_ = incident_id(finding.rule, finding.operation, lambda id_: _taken(connection, id_))
             after = opened(id_, finding, operation_of(connection, finding.operation), at)
-        _keep(connection, after)
+        keep_incident(connection, after)
         changed.append(after)
     return changed
 
@@ -223,7 +234,8 @@ def _incident(row: Sequence[Any]) -> Incident:
     )
 
 
-def _keep(connection: Connection, incident: Incident) -> None:
+def keep_incident(connection: Connection, incident: Incident) -> None:
+    """Store an incident whole, new or changed."""
     found = incident.finding
     connection.exec_driver_sql(
         "INSERT INTO incident (incident_id, rule, operation_id, state, severity, title, why,"

@@ -3,7 +3,7 @@
 from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from snapshot.columns import MARK_CLUSTERED, MARK_STRICT, WHOLE, json_object
+from snapshot.columns import MARK_CLUSTERED, MARK_STRICT, WHOLE, digest_sized, json_object
 
 
 class PlanRow(SQLModel, table=True):
@@ -34,6 +34,9 @@ class PlanStep(SQLModel, table=True):
     tokens (each value is the text of a token), ``left`` of reasons, ``fields`` of results by
     field. The store sets ``seen_version``, to the number of the record's version in which a
     sync saw our write. What a step is never changes; once settled, nor does how it ended.
+
+    ``salt`` makes ``digest``, the SHA-256 of what the step is, one that cannot be guessed. When its
+    record is erased, the values and the salt go, and the digest stays for the plan's.
     """
 
     __tablename__ = "plan_step"
@@ -49,12 +52,14 @@ class PlanStep(SQLModel, table=True):
         ),
         CheckConstraint("(state = 'settled') = (result IS NOT NULL)", name="settled_has_result"),
         CheckConstraint("state <> 'sending' OR sent_at IS NOT NULL", name="sending_has_time"),
+        digest_sized("digest"),
         json_object("expect"),
         json_object("write"),
         json_object("left"),
         json_object("before"),
         json_object("fields"),
         UniqueConstraint("plan_id", "step_id"),
+        Index("plan_step_record", "source", "object", "record"),
         Index(
             "plan_step_awaited",
             "source",
@@ -75,6 +80,8 @@ class PlanStep(SQLModel, table=True):
     write: str = Field(default="{}", sa_type=Text)
     left: str = Field(default="{}", sa_type=Text)
     reason: str = Field(default="", sa_type=Text)
+    salt: str | None = Field(default=None, sa_type=Text)
+    digest: bytes | None
     state: str = Field(default="planned", sa_type=Text)
     before: str = Field(default="{}", sa_type=Text)
     sent_at: int | None = Field(default=None, sa_type=WHOLE)

@@ -12,6 +12,7 @@ from crmtrail.model import Gap, Mode, Usage, stamp, utc
 from crmtrail.ports import Kept, Standing, Told
 from snapshot.counts import COMING_AND_GOING, settled, shortfall
 from snapshot.holders import still_runs
+from snapshot.moments import store_time
 from snapshot.names import known_object
 from snapshot.times import at_micros, micros
 
@@ -21,12 +22,13 @@ STATES: Final = ("done", "failed", "stopped", "locked")
 
 def begin(connection: Connection, object_: int, mode: Mode, at: datetime) -> int:
     """Open a run of an object and return its number."""
-    made = connection.exec_driver_sql(
+    made: int = connection.exec_driver_sql(
         "INSERT INTO sync_run (object_id, mode, state, started, api_calls, read, created, updated,"
-        " deleted, changes, detail) VALUES (?, ?, 'running', ?, 0, 0, 0, 0, 0, 0, '')",
+        " deleted, changes, detail) VALUES (?, ?, 'running', ?, 0, 0, 0, 0, 0, 0, '')"
+        " RETURNING run_id",
         (object_, mode.value, micros(utc(at))),
-    )
-    return int(made.lastrowid)
+    ).scalar_one()
+    return made
 
 
 def check(connection: Connection, run: int, object_: int) -> None:
@@ -227,7 +229,7 @@ def _last_run(connection: Connection, object_: int, now: datetime) -> str | None
     holder: str | None = connection.exec_driver_sql(
         "SELECT l.holder FROM object AS o JOIN lease AS l ON l.source = o.source"
         " AND l.object = o.name WHERE o.object_id = ? AND l.expires_at >= ? AND l.holder <> ''",
-        (object_, micros(utc(now))),
+        (object_, micros(store_time(connection, utc(now)))),
     ).scalar()
     return state if holder is not None and still_runs(holder) else "interrupted"
 

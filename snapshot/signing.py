@@ -66,11 +66,15 @@ class SigningKey:
     @property
     def public(self) -> PublicKey:
         """The key that others check with."""
-        return PublicKey(self.name, self._key().public_key().public_bytes_raw())
+        return self._public(self._key())
 
     def sign(self, text: str) -> Signature:
         """Return the signature line of a note's text."""
-        return Signature(self.name, self.public.id, self._key().sign(text.encode()))
+        key = self._key()
+        return Signature(self.name, self._public(key).id, key.sign(text.encode()))
+
+    def _public(self, key: Ed25519PrivateKey) -> PublicKey:
+        return PublicKey(self.name, key.public_key().public_bytes_raw())
 
     def _key(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self.seed)

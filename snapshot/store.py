@@ -1,11 +1,13 @@
 """The store on SQL: runs, pages, and the front of everything that can be asked."""
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from crmtrail.errors import LeaseLost
 from crmtrail.model import (
@@ -28,35 +30,56 @@ from crmtrail.model import (
 from crmtrail.ports import (
     Blame,
     Clock,
+    Deed,
     Difference,
     Entry,
     Head,
     Kept,
+    Line,
     Notice,
     Query,
     Standing,
     Told,
     Verification,
 )
-from snapshot import compare, history, leaves, logbook, noticed, records, runs, schemas
+from snapshot import (
+    compare,
+    deeds,
+    history,
+    leaves,
+    lines,
+    logbook,
+    noticed,
+    records,
+    runs,
+    schemas,
+)
 from snapshot.database import reading, writing
+from snapshot.desk import Place
 from snapshot.incidents import MOVE, moved
-from snapshot.keeping import Place, absorb_found
+from snapshot.keeping import absorb_found
 from snapshot.names import object_id
+from snapshot.shelf import Shelf
 from snapshot.times import at_micros, micros
+from snapshot.vault import Vault
 from snapshot.verify import verify
 
 
 class SqlStore:
-    """`crmtrail.ports.Store` over one SQLite file.
+    """`crmtrail.ports.Store` over one database.
 
-    ``engine`` is for the restore journal and the leases, which live in the same file; a
+    ``engine`` is for the restore journal and the leases, which live in the same database; a
     transaction of it (``snapshot.database.writing``) holds the write lock from its start.
     """
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, vault: Vault | None = None) -> None:
         self.engine = engine
+        self.shelf = Shelf(vault or Vault())
         self._clock = clock
+        event.listen(engine, "rollback", self._rolled_back)
+
+    def _rolled_back(self, _connection: Connection) -> None:
+        self.shelf.forget()
 
     # --- a run -------------------------------------------------------------------------------
 
@@ -78,11 +101,12 @@ class SqlStore:
         Raises:
             LeaseLost: the fence is not the newest; nothing was stored.
         """
-        with writing(self.engine) as connection:
+        with _uncollected(), writing(self.engine) as connection:
             place = _place(connection, source, page.object, run)
             _advance(connection, place, page, lease)
             kept = absorb_found(
                 connection,
+                self.shelf,
                 place,
                 (*page.readings, *page.removals),
                 notice=notice,
@@ -108,7 +132,8 @@ class SqlStore:
         """Store readings taken outside a run (preflight, read-back); moves no cursor."""
         with writing(self.engine) as connection:
             place = _place(connection, source, object_, None)
-            return absorb_found(connection, place, found, notice=notice, now=self._clock.now())
+            now = self._clock.now()
+            return absorb_found(connection, self.shelf, place, found, notice=notice, now=now)
 
     def finish(
         self,
@@ -152,31 +177,43 @@ class SqlStore:
     def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
         """Return the newest stored state of each record that is known."""
         with reading(self.engine) as connection:
-            return history.heads(connection, refs)
+            return history.heads(connection, self.shelf, refs)
 
-    def version(self, ref: Ref, at: datetime | None = None) -> Version | None:
-        """Return the record at a valid time (None: now); None before anything is known."""
+    def version(
+        self, ref: Ref, at: datetime | None = None, *, known: datetime | None = None
+    ) -> Version | None:
+        """Return the record at a valid time (None: now); None before anything is known.
+
+        With ``known``, only what was known by then counts.
+        """
         with reading(self.engine) as connection:
-            return history.version(connection, ref, at)
+            return history.version(connection, self.shelf, ref, at, known)
 
     def records(
-        self, source: str, object_: str, at: datetime | None = None, *, known: int | None = None
+        self,
+        source: str,
+        object_: str,
+        at: datetime | None = None,
+        *,
+        known: datetime | None = None,
+        size: int | None = None,
     ) -> Iterator[Version]:
         """Stream the records of an object at a valid time (None: now), by id, deleted ones too.
 
-        Only the first ``known`` entries of the ledger count (None: those there at the start).
+        With ``known``, only what was known by then counts; and only the first ``size`` entries of
+        the ledger do (None: those there at the start).
         """
-        return records.records(self.engine, source, object_, at, known)
+        return records.records(self.engine, self.shelf, source, object_, at, known, size)
 
     def timeline(self, ref: Ref, field_name: str | None = None) -> Sequence[ChangeSet]:
         """Return a record's versions, oldest first, of those that touched a field."""
         with reading(self.engine) as connection:
-            return history.timeline(connection, ref, field_name)
+            return history.timeline(connection, self.shelf, ref, field_name)
 
     def blame(self, ref: Ref) -> Sequence[Blame]:
         """Return who set each current field value, sorted by field name."""
         with reading(self.engine) as connection:
-            return history.blame(connection, ref)
+            return history.blame(connection, self.shelf, ref)
 
     def log(
         self, query: Query, *, limit: int, cursor: str | None = None
@@ -187,18 +224,43 @@ class SqlStore:
             Mistake: the cursor is none of ours, or the limit is below 1.
         """
         with reading(self.engine) as connection:
-            return logbook.log(connection, query, limit=limit, cursor=cursor)
+            return logbook.log(connection, self.shelf, query, limit=limit, cursor=cursor)
 
     def diff(
-        self, source: str, object_: str, since: datetime, until: datetime
+        self,
+        source: str,
+        object_: str,
+        since: datetime,
+        until: datetime,
+        *,
+        known: datetime | None = None,
     ) -> Iterator[Difference]:
         """Stream how the records of an object differ between two valid times, by record."""
-        return compare.diff(self.engine, source, object_, since, until)
+        span = compare.Span.of(since, until, known)
+        return compare.diff(self.engine, self.shelf, source, object_, span)
 
-    def difference(self, ref: Ref, since: datetime, until: datetime) -> Difference | None:
+    def difference(
+        self, ref: Ref, since: datetime, until: datetime, *, known: datetime | None = None
+    ) -> Difference | None:
         """Return how one record differs between two valid times; None where it does not."""
         with reading(self.engine) as connection:
-            return compare.difference(connection, ref, since, until)
+            span = compare.Span.of(since, until, known)
+            return compare.difference(connection, self.shelf, ref, span)
+
+    def line_of(self, ref: Ref) -> Line:
+        """Return the records that are one line with a record; itself alone where it is one."""
+        with reading(self.engine) as connection:
+            return lines.line_of(connection, ref)
+
+    def succeed(self, old: Ref, new: Ref, at: datetime) -> None:
+        """Note that a record was made anew as another, and seal that.
+
+        Raises:
+            Unfound: one of them is not in the store.
+            Mistake: they are one and the same.
+        """
+        with writing(self.engine) as connection:
+            lines.succeed(connection, old, new, at)
 
     # --- noticed -----------------------------------------------------------------------------
 
@@ -220,7 +282,7 @@ class SqlStore:
 
     def members(self, operation: str) -> Iterator[ChangeSet]:
         """Stream an operation's change sets, ordered by record and version."""
-        return history.members(self.engine, operation)
+        return history.members(self.engine, self.shelf, operation)
 
     def incidents(self, states: Sequence[IncidentState] = ()) -> Sequence[Incident]:
         """Return incidents of the given states (none given: all), newest first."""
@@ -266,6 +328,24 @@ class SqlStore:
         with writing(self.engine) as connection:
             return leaves.seal(connection, kind, entry, at)
 
+    def deeds(
+        self,
+        kinds: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int,
+        cursor: str | None = None,
+    ) -> tuple[Sequence[Deed], str | None]:
+        """Return actions of crmtrail itself, newest first, and the cursor of the next page.
+
+        Raises:
+            Mistake: the cursor is none of ours, or the limit is below 1.
+        """
+        with reading(self.engine) as connection:
+            span = deeds.Span(since, until)
+            return deeds.deeds(connection, kinds, span, limit=limit, cursor=cursor)
+
     def checkpoint(self, at: datetime) -> Checkpoint:
         """Return the tree head."""
         with reading(self.engine) as connection:
@@ -281,17 +361,30 @@ class SqlStore:
         self.engine.dispose()
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no garbage inside: a page makes many objects, and no cycles among them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _place(connection: Connection, source: str, object_: str, run: int | None) -> Place:
     object_row = object_id(connection, source, object_)
-    horizon, live = connection.exec_driver_sql(
+    horizon, live, key_id = connection.exec_driver_sql(
         # The earlier of the two: records may be stamped by another clock than the horizon's.
-        "SELECT min(complete_to, coalesce(watermark, complete_to)), live FROM position"
+        "SELECT min(complete_to, coalesce(watermark, complete_to)), live, key_id"
+        " FROM position"
         " WHERE object_id = ?",
         (object_row,),
     ).one()
     if run is not None:
         runs.check(connection, run, object_row)
-    return Place(object_row, source, object_, run, at_micros(horizon), live)
+    return Place(object_row, source, object_, run, at_micros(horizon), live, key_id)
 
 
 def _advance(connection: Connection, place: Place, page: Page, lease: Lease) -> None:

@@ -3,19 +3,20 @@
 Conventions:
 
 * A moment is a whole number of microseconds since 1970 in UTC (`snapshot.times`).
-* A document is JSON object text put together from exact tokens, keys sorted.
 * Digests are 32 raw bytes, except a plan's, which is the hex text of `crmtrail.model.Plan`.
-* History is INSERT-only: `snapshot.triggers` makes the database refuse anything else.
+* History is INSERT-only: `snapshot.triggers` makes the database refuse anything else. Values
+  can be forgotten through a guarded door; that they were there, when and by whom stays.
   ``record`` and ``position`` are caches that move with it.
 
 The restore journal's tables are in `snapshot.plan_tables` and can be imported from here too. It is
 their only writer, but for ``plan_step.seen_version``, which the store sets.
 """
 
-from sqlalchemy import CheckConstraint, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, Integer, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from snapshot.columns import (
+    ACTS,
     MARK_CLUSTERED,
     MARK_STRICT,
     OPS,
@@ -23,6 +24,7 @@ from snapshot.columns import (
     digest_sized,
     flag,
     json_object,
+    only_where,
 )
 from snapshot.plan_tables import ApprovalRow, PlanRow, PlanStep, ReceiptRow
 
@@ -31,12 +33,19 @@ __all__ = [
     "AnchorRow",
     "ApprovalRow",
     "ChangeRow",
+    "Codec",
+    "Door",
+    "Erasure",
     "FieldName",
+    "Forgotten",
     "GapRow",
+    "HoldRelease",
+    "HoldRow",
+    "Identity",
     "IncidentRow",
+    "Keyframe",
     "Leaf",
     "LeaseRow",
-    "Node",
     "Object",
     "OperationRow",
     "PlanRow",
@@ -44,8 +53,12 @@ __all__ = [
     "Position",
     "ReceiptRow",
     "Record",
+    "RetentionMark",
     "SchemaVersion",
+    "SubjectIndex",
+    "Succession",
     "SyncRun",
+    "Tile",
     "VersionRow",
 ]
 
@@ -72,22 +85,31 @@ class FieldName(SQLModel, table=True):
 
 
 class ActorRow(SQLModel, table=True):
-    """One actor as a version names it. ``key`` is the compact JSON of the five other columns."""
+    """One actor as a version names it. ``key`` is the compact JSON of kind, id, name, via and why.
+
+    Entries name the actor by kind and id, and commit to the rest by ``digest``: the SHA-256 of
+    salt and key. An erasure takes key, name and salt away and leaves the digest.
+    """
 
     __tablename__ = "actor"
     __table_args__ = (
         CheckConstraint(
             "kind IN ('user','app','import','automation','system','unknown')", name="kind_known"
         ),
+        CheckConstraint("(key IS NULL) = (salt IS NULL)", name="key_with_salt"),
+        digest_sized("digest"),
+        Index("actor_who", "kind", "ext_id"),
         MARK_STRICT,
     )
     actor_id: int = Field(primary_key=True, sa_type=WHOLE)
-    key: str = Field(unique=True, sa_type=Text)
+    key: str | None = Field(unique=True, sa_type=Text)
     kind: str = Field(sa_type=Text)
     ext_id: str | None = Field(default=None, sa_type=Text)
     name: str | None = Field(default=None, sa_type=Text)
     via: str | None = Field(default=None, sa_type=Text)
     why: str | None = Field(default=None, sa_type=Text)
+    salt: bytes | None
+    digest: bytes
 
 
 class SchemaVersion(SQLModel, table=True):
@@ -109,16 +131,20 @@ class SchemaVersion(SQLModel, table=True):
 
 
 class Record(SQLModel, table=True):
-    """A record as it is now: the only mutable part of history, and it can be rebuilt.
+    """A record as it is now: the only mutable part of history, and a cache that can be rebuilt.
 
-    ``history_to`` is the newest entry of the vendor's field history that is folded in.
+    ``keyframe`` is the newest version that holds the record in full, and ``since`` counts the
+    versions after it. ``seen`` is the fingerprint of the last reading: an equal one says the same.
+    ``key_id`` names the key that the record is sealed with. ``history_to`` is the newest entry of
+    the vendor's field history that is folded in. ``sound`` is a checksum of what no entry of the
+    ledger tells (`snapshot.heads`), so that a damaged row is noticed.
     """
 
     __table_args__ = (
         UniqueConstraint("object_id", "ext_id"),
         flag("deleted"),
-        digest_sized("digest"),
-        CheckConstraint("number > 0", name="number_from_one"),
+        CheckConstraint("number > 0 AND since >= 0", name="number_from_one"),
+        Index("record_key", "key_id", **only_where("key_id IS NOT NULL")),
         MARK_STRICT,
     )
     record_id: int = Field(primary_key=True, sa_type=WHOLE)
@@ -131,16 +157,23 @@ class Record(SQLModel, table=True):
     known_at: int = Field(sa_type=WHOLE)
     history_to: int | None = Field(default=None, sa_type=WHOLE)
     operation_id: str | None = Field(default=None, sa_type=Text)
-    digest: bytes
-    stamps: str = Field(sa_type=Text)
-    document: str = Field(sa_type=Text)
+    keyframe: int = Field(sa_type=WHOLE)
+    since: int = Field(sa_type=Integer)
+    key_id: int | None = Field(default=None, sa_type=WHOLE)
+    erased_at: int | None = Field(default=None, sa_type=WHOLE)
+    seen: bytes | None
+    sound: bytes
 
 
 class VersionRow(SQLModel, table=True):
-    """What one write did to one record. INSERT-only.
+    """What one write did to one record. INSERT-only, but for what is forgotten.
 
     ``version_id`` is the index of the version's leaf in the ledger, so that order is the
-    ledger's. ``plan_id`` is `ChangeSet.transaction`; ``digest`` is of the document after it.
+    ledger's. ``since`` is when the record was last seen before, where more than one write may lie
+    in between. ``plan_id`` is `ChangeSet.transaction`, ``note`` JSON of what a removal told.
+
+    A sealed record's values are in ``payload``, under its own key; those that the law wants kept
+    are in ``kept``, under the object's. What was forgotten leaves its SHA-256.
     """
 
     __tablename__ = "version"
@@ -149,16 +182,20 @@ class VersionRow(SQLModel, table=True):
         CheckConstraint(f"op IN ({OPS})", name="op_known"),
         CheckConstraint("number > 0", name="number_from_one"),
         flag("deleted"),
-        digest_sized("digest"),
-        Index("version_valid", "object_id", "at", "record_id"),
-        Index("version_acts", "version_id", sqlite_where=text("op <> 'baseline'")),
-        Index("version_actor", "actor_id", "version_id", sqlite_where=text("op <> 'baseline'")),
+        digest_sized("payload_gone"),
+        digest_sized("kept_gone"),
+        Index("version_gone", "version_id", **only_where("payload_gone IS NOT NULL")),
+        Index("version_kept_gone", "version_id", **only_where("kept_gone IS NOT NULL")),
+        Index("version_acts", "object_id", "version_id", **ACTS),
+        Index("version_valid", "object_id", "at", **ACTS),
+        Index("version_actor", "actor_id", "version_id", **ACTS),
+        Index("version_merged", "object_id", "record_id", "at", **only_where("op = 'merge'")),
         Index(
             "version_operation",
             "operation_id",
             "record_id",
             "number",
-            sqlite_where=text("operation_id IS NOT NULL"),
+            **only_where("operation_id IS NOT NULL"),
         ),
         MARK_STRICT,
     )
@@ -171,28 +208,104 @@ class VersionRow(SQLModel, table=True):
     actor_id: int = Field(foreign_key="actor.actor_id", sa_type=WHOLE)
     at: int = Field(sa_type=WHOLE)
     known_at: int = Field(sa_type=WHOLE)
+    since: int | None = Field(default=None, sa_type=WHOLE)
     run_id: int | None = Field(default=None, foreign_key="sync_run.run_id", sa_type=WHOLE)
     operation_id: str | None = Field(
         default=None, foreign_key="operation.operation_id", sa_type=Text
     )
     plan_id: str | None = Field(default=None, foreign_key="plan.id", sa_type=Text)
-    digest: bytes
-    stamps: str = Field(sa_type=Text)
+    note: str | None = Field(default=None, sa_type=Text)
+    payload: bytes | None
+    payload_gone: bytes | None
+    kept: bytes | None
+    kept_gone: bytes | None
 
 
 class ChangeRow(SQLModel, table=True):
-    """One field of one version: exact tokens, SQL NULL where the field was absent. INSERT-only."""
+    """One field of one version. INSERT-only, but for what is forgotten.
+
+    ``kind`` adds up: 1 the field was there before, 2 it is there after, 4 its values are in the
+    version's ``kept``, 8 it was blank before, 16 it is blank after. ``old`` and ``new`` are exact
+    tokens, SQL NULL where the field was absent, and where the values are sealed in the version or
+    forgotten.
+    """
 
     __tablename__ = "change"
     __table_args__ = (
-        CheckConstraint("old IS NOT new", name="something_changed"),
+        CheckConstraint("kind BETWEEN 1 AND 31", name="kind_known"),
         Index("change_field", "field_id", "version_id"),
+        Index(
+            "change_blank",
+            "field_id",
+            "version_id",
+            **only_where("kind >= 16"),
+        ),
         MARK_CLUSTERED,
     )
     version_id: int = Field(primary_key=True, foreign_key="version.version_id", sa_type=WHOLE)
     field_id: int = Field(primary_key=True, foreign_key="field.field_id", sa_type=WHOLE)
+    kind: int = Field(sa_type=Integer)
     old: str | None = Field(default=None, sa_type=Text)
     new: str | None = Field(default=None, sa_type=Text)
+
+
+class Keyframe(SQLModel, table=True):
+    """A record in full after one version. INSERT-only, but for what is forgotten.
+
+    ``doc`` is its tokens in the order of their field ids, compressed with a codec (0: without a
+    dictionary), and sealed where ``sealed`` says so; ``kept`` as in versions. One that retention
+    made in the place of older ones is committed to by that action's entry, ``leaf``; all others
+    by the entry of their version.
+    """
+
+    __table_args__ = (
+        flag("sealed"),
+        digest_sized("doc_gone"),
+        digest_sized("kept_gone"),
+        CheckConstraint("(doc IS NULL) = (doc_gone IS NOT NULL)", name="gone_with_digest"),
+        Index("keyframe_made", "leaf", **only_where("leaf IS NOT NULL")),
+        MARK_STRICT,
+    )
+    version_id: int = Field(primary_key=True, foreign_key="version.version_id", sa_type=WHOLE)
+    codec_id: int = Field(sa_type=WHOLE)
+    sealed: int = Field(sa_type=Integer)
+    doc: bytes | None
+    doc_gone: bytes | None
+    kept: bytes | None
+    kept_gone: bytes | None
+    leaf: int | None = Field(default=None, sa_type=WHOLE)
+
+
+class Codec(SQLModel, table=True):
+    """What the tokens of an object are compressed with: such as many records share. INSERT-only."""
+
+    __table_args__ = (MARK_STRICT,)
+    codec_id: int = Field(primary_key=True, sa_type=WHOLE)
+    object_id: int = Field(foreign_key="object.object_id", sa_type=WHOLE)
+    dictionary: bytes
+
+
+class Succession(SQLModel, table=True):
+    """One record that went on as another: merged into it, or made anew by us. INSERT-only."""
+
+    __table_args__ = (
+        CheckConstraint("kind IN ('merged','recreated')", name="kind_known"),
+        Index("succession_heir", "heir_id"),
+        MARK_CLUSTERED,
+    )
+    record_id: int = Field(primary_key=True, foreign_key="record.record_id", sa_type=WHOLE)
+    heir_id: int = Field(primary_key=True, foreign_key="record.record_id", sa_type=WHOLE)
+    kind: str = Field(sa_type=Text)
+    at: int = Field(sa_type=WHOLE)
+
+
+class SubjectIndex(SQLModel, table=True):
+    """Under which e-mail addresses a record was ever seen: blind, by a key of the key store."""
+
+    __tablename__ = "subject_index"
+    __table_args__ = (Index("subject_index_record", "record_id"), MARK_CLUSTERED)
+    blind: bytes = Field(primary_key=True)
+    record_id: int = Field(primary_key=True, foreign_key="record.record_id", sa_type=WHOLE)
 
 
 # --- runs ------------------------------------------------------------------------------------
@@ -213,12 +326,12 @@ class SyncRun(SQLModel, table=True):
         ),
         CheckConstraint("(state = 'running') = (finished IS NULL)", name="closed_once_finished"),
         Index("sync_run_newest", "object_id", "run_id"),
-        Index("sync_run_counted", "object_id", "run_id", sqlite_where=text("expected IS NOT NULL")),
+        Index("sync_run_counted", "object_id", "run_id", **only_where("expected IS NOT NULL")),
         Index(
             "sync_run_billed",
             "object_id",
             "run_id",
-            sqlite_where=text("coalesce(used, quota) IS NOT NULL"),
+            **only_where("coalesce(used, quota) IS NOT NULL"),
         ),
         MARK_STRICT,
     )
@@ -247,7 +360,7 @@ class Position(SQLModel, table=True):
     """Where an object stands; moves in the page's transaction only.
 
     ``live``, ``dead`` and ``versions`` count what is stored. ``fence`` is the newest fence
-    that kept a page.
+    that kept a page. ``key_id`` names the key that the object's records share.
     """
 
     __table_args__ = (
@@ -263,6 +376,7 @@ class Position(SQLModel, table=True):
     live: int = Field(default=0, sa_type=WHOLE)
     dead: int = Field(default=0, sa_type=WHOLE)
     versions: int = Field(default=0, sa_type=WHOLE)
+    key_id: int | None = Field(default=None, sa_type=WHOLE)
 
 
 class LeaseRow(SQLModel, table=True):
@@ -294,7 +408,10 @@ class GapRow(SQLModel, table=True):
 
 
 class OperationRow(SQLModel, table=True):
-    """What is known of an operation: a cache, its members are ``version.operation_id``."""
+    """What is known of an operation: a cache, its members are ``version.operation_id``.
+
+    ``sound`` is a checksum of the rest, so that a damaged row is noticed.
+    """
 
     __tablename__ = "operation"
     __table_args__ = (
@@ -314,6 +431,7 @@ class OperationRow(SQLModel, table=True):
     records: int = Field(sa_type=WHOLE)
     blanked: int = Field(sa_type=WHOLE)
     tallies: str = Field(sa_type=Text)
+    sound: bytes
 
 
 class IncidentRow(SQLModel, table=True):
@@ -347,25 +465,127 @@ class IncidentRow(SQLModel, table=True):
 
 
 class Leaf(SQLModel, table=True):
-    """One entry of the ledger: the very bytes that are hashed. INSERT-only."""
+    """One action of crmtrail itself: the very bytes that are hashed. INSERT-only.
 
-    __table_args__ = (CheckConstraint("idx >= 0", name="idx_natural"), MARK_STRICT)
+    The entries of versions are written anew from their rows whenever they are needed.
+    """
+
+    __table_args__ = (
+        CheckConstraint("idx >= 0", name="idx_natural"),
+        Index("leaf_kind", "kind", "idx"),
+        MARK_STRICT,
+    )
     idx: int = Field(primary_key=True, sa_type=WHOLE)
     kind: str = Field(sa_type=Text)
     entry: bytes
 
 
-class Node(SQLModel, table=True):
-    """The root of one full subtree: ``2**level`` leaves from ``idx * 2**level``. INSERT-only."""
+class Tile(SQLModel, table=True):
+    """Up to 256 hashes of the tree, 32 bytes each: those of level ``8 * level``. Only grows."""
 
     __table_args__ = (
-        digest_sized("hash"),
-        CheckConstraint("level > 0 AND idx >= 0", name="place_natural"),
+        CheckConstraint("level >= 0 AND idx >= 0", name="place_natural"),
+        CheckConstraint("length(hashes) % 32 = 0", name="hashes_whole"),
+        CheckConstraint("length(hashes) BETWEEN 32 AND 8192", name="hashes_fit"),
         MARK_CLUSTERED,
     )
     level: int = Field(primary_key=True, sa_type=WHOLE)
     idx: int = Field(primary_key=True, sa_type=WHOLE)
-    hash: bytes
+    hashes: bytes
+
+
+class Door(SQLModel, table=True):
+    """Open while a row is in it: only then may values be forgotten, and only values."""
+
+    __table_args__ = (MARK_STRICT,)
+    why: str = Field(primary_key=True, sa_type=Text)
+
+
+class Forgotten(SQLModel, table=True):
+    """What one action forgot of one version: the entry ``leaf`` commits to these rows. INSERT-only.
+
+    ``what`` adds up: 1 ``payload`` or the values in ``change``, 2 ``kept``, 4 the keyframe's
+    ``doc``, 8 its ``kept``.
+    """
+
+    __table_args__ = (
+        CheckConstraint("what BETWEEN 1 AND 15", name="what_known"),
+        Index("forgotten_by", "leaf", "version_id"),
+        MARK_CLUSTERED,
+    )
+    version_id: int = Field(primary_key=True, foreign_key="version.version_id", sa_type=WHOLE)
+    leaf: int = Field(primary_key=True, sa_type=WHOLE)
+    what: int = Field(sa_type=Integer)
+
+
+class Erasure(SQLModel, table=True):
+    """One erasure, by its entry. It is finished once the keys are destroyed, too."""
+
+    __table_args__ = (
+        Index("erasure_begun", "leaf", **only_where("finished IS NULL")),
+        MARK_STRICT,
+    )
+    leaf: int = Field(primary_key=True, sa_type=WHOLE)
+    at: int = Field(sa_type=WHOLE)
+    finished: int | None = Field(default=None, sa_type=WHOLE)
+
+
+class HoldRow(SQLModel, table=True):
+    """A reason to keep what an erasure or retention would forget. INSERT-only.
+
+    It is on a person, found by an address (``blind``), or on an object or a record of it. Every
+    row is what its entry ``leaf`` says.
+    """
+
+    __tablename__ = "hold"
+    __table_args__ = (
+        CheckConstraint("(blind IS NULL) = (object_id IS NOT NULL)", name="on_one_thing"),
+        CheckConstraint("record IS NULL OR object_id IS NOT NULL", name="record_of_object"),
+        digest_sized("blind"),
+        MARK_STRICT,
+    )
+    hold_id: int = Field(primary_key=True, sa_type=WHOLE)
+    blind: bytes | None
+    object_id: int | None = Field(default=None, foreign_key="object.object_id", sa_type=WHOLE)
+    record: str | None = Field(default=None, sa_type=Text)
+    why: str = Field(sa_type=Text)
+    by: str = Field(sa_type=Text)
+    at: int = Field(sa_type=WHOLE)
+    until: int | None = Field(default=None, sa_type=WHOLE)
+    leaf: int = Field(foreign_key="leaf.idx", sa_type=WHOLE)
+
+
+class HoldRelease(SQLModel, table=True):
+    """The end of a hold. INSERT-only."""
+
+    __tablename__ = "hold_release"
+    __table_args__ = (MARK_STRICT,)
+    hold_id: int = Field(primary_key=True, foreign_key="hold.hold_id", sa_type=WHOLE)
+    why: str = Field(sa_type=Text)
+    by: str = Field(sa_type=Text)
+    at: int = Field(sa_type=WHOLE)
+    leaf: int = Field(foreign_key="leaf.idx", sa_type=WHOLE)
+
+
+class RetentionMark(SQLModel, table=True):
+    """How far a rule of retention was applied to an object: a cache, without which it starts over.
+
+    ``upto`` is the time that was the limit, ``size`` how many entries the ledger had.
+    """
+
+    __tablename__ = "retention_mark"
+    __table_args__ = (MARK_CLUSTERED,)
+    object_id: int = Field(primary_key=True, foreign_key="object.object_id", sa_type=WHOLE)
+    rule: str = Field(primary_key=True, sa_type=Text)
+    upto: int = Field(sa_type=WHOLE)
+    size: int = Field(sa_type=WHOLE)
+
+
+class Identity(SQLModel, table=True):
+    """Which store this is; the key store knows its id. INSERT-only."""
+
+    __table_args__ = (MARK_STRICT,)
+    store_id: str = Field(primary_key=True, sa_type=Text)
 
 
 class AnchorRow(SQLModel, table=True):

@@ -10,13 +10,14 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine
 
-from crmtrail.model import IncidentState
+from crmtrail.model import Incident, IncidentState
 from snapshot import runs
 from snapshot.database import reading
 from snapshot.entries import action_entry
 from snapshot.incidents import FINDING, MOVE, finding_entry
 from snapshot.noticed import incidents_of
 from snapshot.times import at_micros
+from snapshot.verify_forgotten import scrubbed_incidents
 
 _BATCH: Final = 500
 _RUN: Final = "run"
@@ -50,7 +51,7 @@ def _entries(engine: Engine, kinds: Sequence[str]) -> Iterator[Sequence[tuple[in
         with reading(engine) as connection:
             rows = connection.exec_driver_sql(
                 "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
-                " AND kind IN (SELECT value FROM json_each(?)) ORDER BY idx LIMIT ?",
+                " AND kind IN (SELECT value FROM json_each(?) AS t) ORDER BY idx LIMIT ?",
                 (after, json.dumps(list(kinds)), _BATCH),
             ).all()
         if not rows:
@@ -92,12 +93,11 @@ def _incidents(engine: Engine, bad: Bad) -> Any | None:
             states[id_] = str(told.get("state" if kind == FINDING else "to"))
     with reading(engine) as connection:
         stored = {each.id: each for each in incidents_of(connection, ())}
+        scrubbed = scrubbed_incidents(connection)
     for id_, (index, entry) in newest.items():
         if id_ not in stored:
             return bad("incident", index, f"incident {id_} is missing")
-        sealed = IncidentState(str(_told(entry).get("state")))
-        again = finding_entry(stored[id_], state=sealed)
-        if action_entry(FINDING, again, stored[id_].seen_at) != entry:
+        if _again(stored[id_], index, entry, scrubbed.get(id_)) != entry:
             return bad("incident", index, f"incident {id_} is not what was sealed")
     for id_, incident in stored.items():
         if id_ not in newest:
@@ -106,3 +106,15 @@ def _incidents(engine: Engine, bad: Bad) -> Any | None:
             why = f"incident {id_} is {incident.state}, but {states[id_]} was sealed"
             return bad("incident", newest[id_][0], why)
     return None
+
+
+def _again(incident: Incident, index: int, entry: bytes, scrubbed: tuple[int, str] | None) -> bytes:
+    """Write the entry of an incident again, from its row.
+
+    Where an erasure took a person's values out of it since, the row has to be what that left.
+    """
+    told = _told(entry)
+    again = finding_entry(incident, state=IncidentState(str(told.get("state"))))
+    if scrubbed is not None and scrubbed[0] > index and again["body"] == scrubbed[1]:
+        again["body"] = told.get("body")
+    return action_entry(FINDING, again, incident.seen_at)

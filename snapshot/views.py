@@ -1,28 +1,54 @@
 """Views for analysts: readable names, times as text. docs/sql.md tells of their columns.
 
-The migrations make the same views; a test holds the two equal. A migration that rebuilds a table
-(SQLite cannot alter much in place) has to drop the views on it first and make them again.
+The first migration makes them. A migration that rebuilds a table (SQLite cannot alter much in
+place) has to drop the views on it first and make them again. Values that are sealed show as NULL,
+and ``sealed`` says so: `crmtrail export` opens them.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 
 def _time(column: str) -> str:
-    """Return SQL for a time in microseconds as RFC 3339 text, as the commands print it."""
-    part = f"(({column} % 1000000 + 1000000) % 1000000)"
-    return (
-        f"strftime('%Y-%m-%dT%H:%M:%S', ({column} - {part}) / 1000000, 'unixepoch')"
-        f" || CASE {part} WHEN 0 THEN 'Z' ELSE printf('.%06dZ', {part}) END"
-    )
+    """Return where a time in microseconds stands, to be told as the commands print it."""
+    return f"<time {column}>"
 
 
 def _plain(column: str) -> str:
-    """Return SQL for a token as plain text; other than texts stay as the vendor wrote them."""
-    return (
-        f"CASE WHEN substr({column}, 1, 1) = '\"' THEN json_extract({column}, '$')"
-        f" WHEN {column} <> 'null' THEN {column} END"
-    )
+    """Return where a token stands, to be told as plain text; numbers stay as they were sent."""
+    return f"<plain {column}>"
+
+
+_PLACE: Final = re.compile(r"<(time|plain) ([a-z_.]+)>")
+
+_PART: Final = "((({0}) % 1000000 + 1000000) % 1000000)"
+_HEX: Final = "[0-9a-fA-F]"
+_PAIR: Final = rf"\\u[dD][89abAB]{_HEX}{_HEX}\\u[dD][c-fC-F]{_HEX}{_HEX}"
+_HALF: Final = r"\\u([dD][89a-fA-F]|0000)"
+_WORDS: Final = {
+    ("sqlite", "time"): (
+        f"strftime('%Y-%m-%dT%H:%M:%S', ({{0}} - {_PART}) / 1000000, 'unixepoch')"
+        f" || CASE {_PART} WHEN 0 THEN 'Z' ELSE printf('.%06dZ', {_PART}) END"
+    ),
+    # A text with NUL or half an emoji is none that a database could show: it stays JSON. SQLite
+    # reads such a half as U+FFFD.
+    ("sqlite", "plain"): (
+        "CASE WHEN substr({0}, 1, 1) = '\"' AND (instr({0}, '\\u') = 0 OR"
+        " (instr({0}, '\\u0000') = 0 AND json_extract({0}, '$') NOT GLOB '*\ufffd*'))"
+        " THEN json_extract({0}, '$') WHEN {0} <> 'null' THEN {0} END"
+    ),
+    ("postgresql", "time"): (
+        "to_char(timestamp '1970-01-01' + {0} * interval '1 microsecond',"
+        " 'YYYY-MM-DD\"T\"HH24:MI:SS' ||"
+        f" CASE {_PART} WHEN 0 THEN '\"Z\"' ELSE '.US\"Z\"' END)"
+    ),
+    ("postgresql", "plain"): (
+        "CASE WHEN substr({0}, 1, 1) = '\"' AND (position('\\u' in {0}) = 0 OR"
+        " regexp_replace(replace({0}, '\\\\', ' '), '" + _PAIR + "', '', 'g') !~ '" + _HALF + "')"
+        " THEN {0}::json #>> '{{}}' WHEN {0} <> 'null' THEN {0} END"
+    ),
+}
 
 
 _RECORD: Final = {
@@ -60,9 +86,13 @@ VIEWS: Final = {
             "new": _plain("c.new"),
             "old_json": "c.old",
             "new_json": "c.new",
+            "blanked": "CASE WHEN c.kind >= 16 AND (c.kind / 8) % 2 = 0 AND c.kind % 2 = 1"
+            " THEN 1 ELSE 0 END",
+            "sealed": "CASE WHEN v.payload IS NULL AND v.payload_gone IS NULL THEN 0 ELSE 1 END",
             "op": "v.op",
         }
         | _TIMES
+        | {"since": _time("v.since")}
         | _ACTOR
         | {"operation": "v.operation_id", "plan": "v.plan_id"},
         _CHANGES + _VERSION_JOINS,
@@ -89,7 +119,8 @@ VIEWS: Final = {
             "modified_at": _time("r.modified_at"),
             "edited_at": _time("r.edited_at"),
             "known_at": _time("r.known_at"),
-            "document": "r.document",
+            "sealed": "CASE WHEN r.key_id IS NULL THEN 0 ELSE 1 END",
+            "erased_at": _time("r.erased_at"),
         },
         "record AS r JOIN object AS o ON o.object_id = r.object_id",
     ),
@@ -134,8 +165,9 @@ VIEWS: Final = {
 """Each view's columns, by name, and the tables they come from."""
 
 
-def statements() -> Iterator[str]:
-    """Yield the CREATE VIEW statements."""
+def statements(dialect: str = "sqlite") -> Iterator[str]:
+    """Yield the CREATE VIEW statements, in the words of one database."""
     for name, (columns, tables) in VIEWS.items():
         listed = ", ".join(f"{made} AS {column}" for column, made in columns.items())
-        yield f"CREATE VIEW {name} AS SELECT {listed} FROM {tables}"  # noqa: S608 -- texts of ours
+        text = f"CREATE VIEW {name} AS SELECT {listed} FROM {tables}"  # noqa: S608 -- texts of ours
+        yield _PLACE.sub(lambda found: _WORDS[dialect, found[1]].format(found[2]), text)

@@ -1,7 +1,7 @@
 """The parts of HubSpot's JSON that are read here; everything else in it is ignored."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
@@ -9,6 +9,9 @@ from crmtrail.model import utc
 
 Number: TypeAlias = str | int
 """Ids come as text or, in some answers, as numbers."""
+
+RecordId: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")] | int
+"""The id of a record: digits, so nothing that a database could not hold."""
 
 Instant: TypeAlias = str | int | float | None
 """A stamp: ISO 8601 text, or milliseconds since 1970 as a number or as text."""
@@ -61,7 +64,7 @@ class Entry(_Shape, frozen=True):
 class Thing(_Shape, frozen=True):
     """One CRM record. ``properties`` keeps each value as its JSON text; stamps are as told."""
 
-    id: Number
+    id: RecordId
     properties: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     properties_with_history: dict[str, list[Entry] | None] | None = None
     created: Instant = msgspec.field(default=None, name="createdAt")

@@ -19,7 +19,6 @@ from connectors.salesforce.readings import (
     is_deleted,
     is_merged,
     moment_of,
-    row_of,
 )
 from connectors.salesforce.schema import Known
 from crmtrail.errors import CursorLost, Unavailable
@@ -55,7 +54,7 @@ class Changes:
         fields = known.wide if wide else known.narrow
         answer = self._client.query(self._query(known, fields, at), deleted=known.keeps_bin)
         began, read_at = self._client.asked_at, self._client.told_at
-        rows = [row_of(record) for record in answer.records]
+        rows = answer.records
         news = rows
         if wide and at.phase is Phase.ROWS:
             digests = {id_of(row): digest_of(row) for row in rows}

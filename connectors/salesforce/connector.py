@@ -14,7 +14,7 @@ from connectors.salesforce.client import Client
 from connectors.salesforce.contents import look_up
 from connectors.salesforce.ids import to18
 from connectors.salesforce.people import People
-from connectors.salesforce.readings import row_of, text_of
+from connectors.salesforce.readings import text_of
 from connectors.salesforce.schema import Describe, Known, Listing, know, listed
 from crmtrail.config import SourceConfig
 from crmtrail.errors import (
@@ -148,7 +148,7 @@ class Salesforce:
             rows = self._client.query("SELECT Id, Name FROM Organization LIMIT 1", deleted=False)
         except (PermissionMissing, Refusal):
             return ""
-        return text_of(row_of(rows.records[0]), "Id") or "" if rows.records else ""
+        return text_of(rows.records[0], "Id") or "" if rows.records else ""
 
     def _time(self) -> datetime | None:
         return self._client.told_at if self._client.heard else None

@@ -1,6 +1,6 @@
 """Records by id: whole if they are live, a removal if they lie in the recycle bin."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -9,7 +9,7 @@ from connectors.salesforce.answers import Refusal
 from connectors.salesforce.client import Client
 from connectors.salesforce.ids import is_sound
 from connectors.salesforce.people import People
-from connectors.salesforce.readings import Row, Scribe, id_of, is_deleted, row_of
+from connectors.salesforce.readings import Row, Scribe, id_of, is_deleted
 from connectors.salesforce.schema import Known
 from crmtrail.model import Reading, Removal
 
@@ -30,7 +30,7 @@ def look_up(
     for batch in soql.batches(missing, soql.IDS_A_QUERY):
         answer = client.query(soql.among(known.schema.object, known.narrow, batch))
         scribe = Scribe(client.source, known, people, client.told_at)
-        removals = scribe.removals([row_of(record) for record in answer.records])
+        removals = scribe.removals(answer.records)
         found |= {removal.ref.id: removal for removal in removals}
     return found
 
@@ -67,6 +67,5 @@ def _queried(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]
     return found
 
 
-def _live(records: Iterable[Mapping[str, msgspec.Raw]]) -> dict[str, Row]:
-    rows = [row_of(record) for record in records]
-    return {id_of(row): row for row in rows if not is_deleted(row)}
+def _live(records: Iterable[Row]) -> dict[str, Row]:
+    return {id_of(row): row for row in records if not is_deleted(row)}

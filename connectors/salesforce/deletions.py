@@ -20,7 +20,6 @@ from connectors.salesforce.readings import (
     id_of,
     is_deleted,
     moment_of,
-    row_of,
 )
 from connectors.salesforce.schema import Known
 from crmtrail.errors import PermissionMissing
@@ -167,7 +166,7 @@ class Losses:
         """Ask whether the listed records lie in the recycle bin, to tell deleted from purged."""
         query = soql.among(known.schema.object, known.narrow, fresh)
         answer = self._client.query(query, deleted=known.keeps_bin)
-        rows = [row_of(record) for record in answer.records]
+        rows = answer.records
         read_at = self._client.told_at
         scribe = Scribe(self._client.source, known, self._people, read_at)
         found = {id_of(row) for row in rows}

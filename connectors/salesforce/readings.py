@@ -1,6 +1,6 @@
 """From a record's exact JSON to a reading, and from a deleted row to a removal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -12,19 +12,18 @@ from connectors.salesforce.people import People
 from connectors.salesforce.schema import BOOKKEEPING, Known
 from crmtrail.errors import Unavailable
 from crmtrail.model import (
-    NULL,
     Actor,
     Loss,
     Reading,
     Ref,
     Removal,
-    Token,
     moment,
     unknown,
 )
+from crmtrail.slices import BETWEEN, Slices
 
-Row = Mapping[str, Token]
-"""One record as told: field name to exact JSON text."""
+Row = Mapping[str, msgspec.Raw]
+"""One record as told: field name to exact JSON text, cut out of the answer but not read."""
 
 IN_THE_BIN = timedelta(days=15)
 """How long Salesforce keeps a deleted record in the recycle bin."""
@@ -33,20 +32,18 @@ _SAME_WRITE = timedelta(seconds=5)
 """SystemModstamp may be a few seconds later than LastModifiedDate of the same write."""
 
 _LOOKED_AT = ("LastViewedDate", "LastReferencedDate")
-_UNTOLD = ("attributes", "IsDeleted")
-_JSON = msgspec.json.Decoder()
-
-
-def row_of(record: Mapping[str, msgspec.Raw]) -> Row:
-    """Return a record's values as exact JSON text."""
-    return {name: bytes(raw).decode() for name, raw in record.items()}
+_STAMPS = tuple(sorted(BOOKKEEPING))
+_UNTOLD = (*_STAMPS, "attributes", "IsDeleted")
+_BETWEEN = BETWEEN.encode()
+_TEXT = msgspec.json.Decoder(str)
+_TRUE = msgspec.Raw(b"true")
+_BLANK = msgspec.Raw(b"null")
 
 
 def text_of(row: Row, name: str) -> str | None:
-    """Return a text value; None where it is absent or blank."""
-    token = row.get(name, NULL)
-    value = None if token == NULL else _JSON.decode(token)
-    return value if isinstance(value, str) else None
+    """Return a text value; None where it is absent, blank or no text."""
+    told = bytes(row.get(name, _BLANK))
+    return _TEXT.decode(told) if told.startswith(b'"') else None
 
 
 def believed(text: str, name: str) -> datetime:
@@ -85,18 +82,20 @@ def id_of(row: Row) -> str:
 
 def digest_of(row: Row) -> str:
     """Return a short digest of all that a row says; who looked at it last is none of it."""
-    said = {name: token for name, token in row.items() if name not in _LOOKED_AT}
-    return blake2b(repr(said).encode(), digest_size=8).hexdigest()
+    said = _without(row, _LOOKED_AT)
+    digest = blake2b(BETWEEN.join(said).encode(), digest_size=8)
+    digest.update(_BETWEEN.join((b"", *said.values())))
+    return digest.hexdigest()
 
 
 def is_deleted(row: Row) -> bool:
     """Whether a row lies in the recycle bin."""
-    return row.get("IsDeleted") == "true"
+    return row.get("IsDeleted") == _TRUE
 
 
 def is_merged(row: Row) -> bool:
     """Whether a row lies in the recycle bin because it was merged into another record."""
-    return is_deleted(row) and row.get("MasterRecordId", NULL) != NULL
+    return is_deleted(row) and row.get("MasterRecordId", _BLANK) != _BLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +129,8 @@ class Scribe:
         created_by = text_of(row, "CreatedById")
         return Reading(
             ref=Ref(self.source, self.known.schema.object, id_of(row)),
-            fields={
-                name: token
-                for name, token in row.items()
-                if name not in BOOKKEEPING and name not in _UNTOLD
-            },
-            stamps={name: token for name, token in row.items() if name in BOOKKEEPING},
+            fields=Slices(_without(row, _UNTOLD)),
+            stamps={name: str(row[name], "utf-8") for name in _STAMPS if name in row},
             modified_at=modified,
             edited_at=moment_of(row, "LastModifiedDate") or modified,
             read_at=self.read_at,
@@ -167,6 +162,13 @@ class Scribe:
             if found := moment_of(row, name):
                 return found
         return self.read_at
+
+
+def _without(row: Row, names: Iterable[str]) -> dict[str, msgspec.Raw]:
+    left = dict(row)
+    for name in names:
+        left.pop(name, None)
+    return left
 
 
 def _editor(row: Row, actors: Mapping[str, Actor], modified: datetime) -> Actor:

@@ -211,9 +211,15 @@ _WHOLE = frozenset(
 """Columns of times and ids, which nobody can use in pieces: where it is narrow, others fold."""
 
 
+_PICTURES = {no: chr(0x2400 + no) for no in range(32) if chr(no) not in "\t\n"}
+_PICTURES |= {0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+"""What is shown of characters that would move the cursor or colour the screen."""
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Any:
     """Return a rich table of texts; nothing in a row is read as markup.
 
+    What would steer the terminal, as anybody may have typed into a CRM, is shown as a sign for it.
     Columns named like times and ids never wrap; the others fold.
     """
     from rich.table import Table
@@ -223,5 +229,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for name in columns:
         made.add_column(name, overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
-        made.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        made.add_row(
+            *(Text("" if cell is None else str(cell).translate(_PICTURES)) for cell in row)
+        )
     return made

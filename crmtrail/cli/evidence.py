@@ -38,11 +38,17 @@ def checkpoint(context: Context) -> None:
 def anchor(context: Context) -> int:
     """Send the checkpoint to every anchor of the config. Each is tried, whatever the others do.
 
+    Unlike after a sync, those are sent one too whose `every` has not passed yet.
+
     Exit 1 where one did not take it, and 5 where one holds a checkpoint that the ledger
     contradicts.
     """
+    from crmtrail.cli.viewed import note_deed
     from crmtrail.errors import AnchorFailed, VerifyFailed
 
+    named = [one.name for one in context.app.config.ledger.anchors]
+    if named:
+        note_deed(context, "anchor", sinks=named)
     done = context.app.ledger.anchor()
     tell_unanchored(context, done.sinks)
 
@@ -92,6 +98,7 @@ def prove(
     checked: crmtrail prove sf:Contact:003... > contact.tlog-proof. With --since and no RECORD, the
     proof that the ledger only grew since a checkpoint.
     """
+    from crmtrail.cli.viewed import note_deed
     from crmtrail.errors import Mistake
 
     if (record is None) == (since is None):
@@ -99,11 +106,13 @@ def prove(
     evidence = context.app.ledger.evidence
     if since is not None:
         growth = evidence.growth(only_note(since))
+        note_deed(context, "proof", since=growth.size)
         grown = {"proof": str(growth), "old": growth.size, "note": growth.note}
         context.answer(grown, lambda _: click.echo(str(growth), nl=False))
         return
     note = None if against is None else only_note(against)
     proof = evidence.prove(parse_record(record or ""), number, note)
+    note_deed(context, "proof", record=record, entry=proof.index)
     shape = {
         "proof": str(proof),
         "index": proof.index,
@@ -113,14 +122,38 @@ def prove(
     context.answer(shape, lambda _: click.echo(str(proof), nl=False))
 
 
-@command("key", short_help="The public keys of the ledger.")
+@command("key", short_help="The public keys of the ledger; care of the secret keys.")
 @click.option("--rotate", is_flag=True, help="Put a new key in use; the old one is kept as public.")
-def key(context: Context, *, rotate: bool) -> None:
+@click.option("--rotate-kek", is_flag=True, help="Wrap all data keys under a new key, or go on.")
+@click.option("--backup", "to", metavar="TO", type=_FILE, help="Copy the key store to this file.")
+@click.option("--restore", "source", metavar="FROM", type=_FILE, help="Put such a copy back.")
+def key(
+    context: Context, *, rotate: bool, rotate_kek: bool, to: Path | None, source: Path | None
+) -> None:
     """Print the public keys that checkpoints are checked with, the one in use first.
 
     Give them to your auditors by a way that this machine's administrator cannot alter. After
     --rotate the checkpoint printed on standard error is signed by both keys.
+
+    The other options are for the keys that personal data is sealed with, of which nothing is
+    printed: docs/keys.md.
     """
+    from crmtrail.cli import keys
+    from crmtrail.errors import Mistake
+
+    if sum((rotate, rotate_kek, to is not None, source is not None)) > 1:
+        raise Mistake("--rotate, --rotate-kek, --backup and --restore: one at a time")
+    if rotate_kek:
+        keys.rotate(context)
+    elif to is not None:
+        keys.backup(context, to)
+    elif source is not None:
+        keys.restore(context, source)
+    else:
+        _signing_keys(context, rotate=rotate)
+
+
+def _signing_keys(context: Context, *, rotate: bool) -> None:
     ledger = context.app.ledger
     handover: str | None = None
     if rotate:

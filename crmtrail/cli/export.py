@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from crmtrail.cli.context import Context, command, parse_time
+from crmtrail.cli.look import times_said
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crmtrail.reports.export import Exported
+    from crmtrail.reports.export import Exported, Order
 
 _FORMATS = ("csv", "jsonl", "parquet", "xlsx")
 
 
 @command("export", short_help="Write the records of an object to a file.")
 @click.argument("target")
-@click.option("--at", help="As of this time (default: now).")
+@click.option("--at", help="As it was at this time (default: now).")
+@click.option("--known", help="By what was known at this time (default: now).")
 @click.option("--format", "format_", type=click.Choice(_FORMATS), help="Default: by the ending.")
 @click.option("--to", required=True, help="The file, or - for standard output (csv, jsonl).")
 @click.option("--deleted", is_flag=True, help="Deleted records too, with a column that says so.")
@@ -28,6 +30,7 @@ def export(  # noqa: PLR0913 -- one argument for each option
     context: Context,
     target: str,
     at: str | None,
+    known: str | None,
     format_: str | None,
     to: str,
     *,
@@ -40,6 +43,9 @@ def export(  # noqa: PLR0913 -- one argument for each option
     Memory does not grow with the number of records. jsonl is lossless: exact values, and a field
     that was not told is not there. A csv text that a spreadsheet could take for a formula gets '
     in front; --raw leaves it. The export is sealed in the ledger.
+
+    --at is valid time: when things happened by the vendor's clock. --known is known time: what
+    crmtrail would have exported then, before it learnt more.
     """
     from crmtrail.errors import Mistake
     from crmtrail.reports.export import Exporter, Order
@@ -49,7 +55,8 @@ def export(  # noqa: PLR0913 -- one argument for each option
         raise Mistake(f"{target!r} is no object", hint="write source:object, like sf:Contact")
     if to == "-" and context.as_json:
         raise Mistake("--json and --to - both want standard output", hint="name a file with --to")
-    order = Order(source, object_, _format(format_, to), parse_time(at), deleted, raw)
+    moment, by = parse_time(at), parse_time(known)
+    order = Order(source, object_, _format(format_, to), moment, deleted, raw, by)
     app = context.app
     with context.progress(f"Exporting {target}") as tell:
         exporter = Exporter(app.store, app.user, app.clock.now(), tell)
@@ -57,7 +64,7 @@ def export(  # noqa: PLR0913 -- one argument for each option
             done = exporter.to_stream(order, sys.stdout.buffer)
         else:
             done = exporter.to_file(order, Path(to), force=force)
-    _tell(context, target, done)
+    _tell(context, order, done)
 
 
 def _format(given: str | None, to: str) -> str:
@@ -69,13 +76,16 @@ def _format(given: str | None, to: str) -> str:
     return found
 
 
-def _tell(context: Context, target: str, done: "Exported") -> None:
+def _tell(context: Context, order: "Order", done: "Exported") -> None:
+    from crmtrail import shapes
+
     if done.cut:
         context.say(
             f"warning: {done.cut:,} cells were longer than 32,767 characters, the most that a "
             "cell of Excel holds; each is cut and says so. csv and jsonl hold them whole."
         )
     if not done.rows:
+        target = f"{order.source}:{order.object}"
         context.say(f"no records of {target} were known then; the file has none")
     if done.path is None:
         context.say(f"{done.rows:,} records, sealed as entry {done.leaf}")
@@ -84,6 +94,8 @@ def _tell(context: Context, target: str, done: "Exported") -> None:
 
     def render(out: "Console") -> None:
         out.print(f"{done.rows:,} records to {path}, sealed as entry {done.leaf}", markup=False)
+        if order.at or order.known:
+            out.print(times_said(order.at, order.known))
 
     shape = {
         "rows": done.rows,
@@ -92,6 +104,8 @@ def _tell(context: Context, target: str, done: "Exported") -> None:
         "bytes": done.bytes,
         "sha256": done.sha256,
         "cut_cells": done.cut,
+        "at": shapes.time(order.at),
+        "known_at": shapes.time(order.known),
         "ledger": {"leaf": done.leaf, "known": done.known},
     }
     context.answer(shape, render)

@@ -94,6 +94,7 @@ def incident(context: Context, id_: str, *, resolve: bool, why: str | None) -> N
     from itertools import islice
 
     from crmtrail import shapes
+    from crmtrail.cli.viewed import note_view
     from crmtrail.errors import Mistake
 
     reason = (why or "").strip()
@@ -106,6 +107,8 @@ def incident(context: Context, id_: str, *, resolve: bool, why: str | None) -> N
         context.app.resolve(id_, reason)
     store = context.app.store
     found = store.incident(id_)
+    of = (found.operation.source, found.operation.object)
+    note_view(context, "incident", [of], query={"incident": id_})
 
     def render(out: "Console") -> None:
         finding, cluster = found.finding, found.operation

@@ -120,7 +120,12 @@ def plans(context: Context) -> None:
 @click.option("--all", "all_steps", is_flag=True, help="Show every step.")
 def plan_show(context: Context, id_: str, *, all_steps: bool) -> None:
     """Show the plan ID: every step, what it expects to find and what it will write."""
-    show_plan(context, context.app.journal.plan(id_), all_steps=all_steps)
+    from crmtrail.cli.viewed import note_view
+
+    journal = context.app.journal
+    made = journal.plan(id_)
+    note_view(context, "plan-show", journal.objects(id_), query={"plan": id_})
+    show_plan(context, made, all_steps=all_steps)
 
 
 def show_plan(context: Context, made: "Plan", *, all_steps: bool) -> None:

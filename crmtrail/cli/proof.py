@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from snapshot.anchors.sink import Sink
     from snapshot.evidence import Evidence
     from snapshot.notes import Head, PublicKey
 
 _FILE = click.Path(path_type=Path)
+_ALL = "anchors"
+"""What --against takes for every anchor of the config; a file of this name is ./anchors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,19 @@ class _Compared:
 
 @command("verify", short_help="Recompute the ledger and the data under it.")
 @click.option("--since", type=_FILE, help="An older checkpoint: the ledger must only have grown.")
-@click.option("--against", type=_FILE, help="A file of checkpoints, such as a file anchor: each.")
+@click.option(
+    "--against",
+    metavar="FILE|ANCHOR",
+    help="Every checkpoint in a file, such as a saved mail; or an anchor's name, or: anchors.",
+)
 @click.option("--key", help="Trust this public key, or the keys of this file, instead of our own.")
-def verify(context: Context, since: Path | None, against: Path | None, key: str | None) -> int:
+def verify(context: Context, since: Path | None, against: str | None, key: str | None) -> int:
     """Recompute every entry of the ledger, its root, and the data under it.
 
     Edits by somebody who rewrote the ledger too show only against checkpoints that were kept
-    elsewhere: --since and --against.
+    elsewhere: --since and --against. A file may be a mail or a chat as it was saved. An anchor
+    that can be read (`crmtrail status` names them) is asked for all that it holds; `anchors`
+    means every one of them.
     """
     from crmtrail.errors import Mistake, VerifyFailed
 
@@ -76,7 +85,7 @@ def _grown(old: "Head", entries: int) -> dict[str, Any]:
 
 
 def _compared(
-    context: Context, since: Path | None, against: Path | None, key: str | None
+    context: Context, since: Path | None, against: str | None, key: str | None
 ) -> _Compared:
     if since is None and against is None:
         return _Compared(None, (), {})
@@ -91,7 +100,7 @@ def _compared(
             old = evidence.trusted(only_note(since), keys)
             heads.append(old)
         if against is not None:
-            heads += _heads(evidence, against, keys)
+            heads += _outside(context, evidence, against, keys)
     except VerifyFailed as error:
         return _Compared(old, tuple(heads), _bad(None, str(error)))
     for head in heads:
@@ -104,25 +113,77 @@ def _bad(index: int | None, why: str) -> dict[str, Any]:
     return {"kind": "checkpoint", "index": index, "record": None, "why": why}
 
 
+def _outside(
+    context: Context, evidence: "Evidence", against: str, keys: "tuple[PublicKey, ...]"
+) -> "Iterator[Head]":
+    """Yield what the checkpoints of a file or of anchors say."""
+    from crmtrail.errors import Mistake
+
+    sinks = context.app.ledger.sinks(None if against == _ALL else against)
+    if not sinks and against != _ALL:
+        yield from _heads(evidence, Path(against), keys)
+        return
+    readable = [sink for sink in sinks if sink.readable]
+    for sink in sinks if len(sinks) > 1 else ():
+        if not sink.readable:
+            context.say(f"{sink.name} cannot be read back: save its messages, and name the file")
+    if against == _ALL and not readable:
+        raise Mistake("the config names no anchors that can be read back")
+    for sink in readable or sinks:
+        yield from _held(evidence, sink, keys)
+
+
+def _held(evidence: "Evidence", sink: "Sink", keys: "tuple[PublicKey, ...]") -> "Iterator[Head]":
+    """Yield what the checkpoints say that an anchor holds.
+
+    Raises:
+        AnchorFailed: it cannot be read, or holds none.
+        VerifyFailed: one was altered.
+    """
+    from crmtrail.errors import AnchorFailed, Mistake, VerifyFailed
+
+    found = False
+    for origin in _origins(evidence, keys):
+        try:
+            for note in sink.held(origin):
+                yield evidence.trusted(note, keys)
+                found = True
+        except VerifyFailed as error:
+            raise VerifyFailed(f"{sink.name}: {error}", hint=error.hint) from None
+        except Mistake as error:
+            raise AnchorFailed(f"{sink.name} holds something torn: {error}") from None
+    if not found:
+        raise AnchorFailed(
+            f"{sink.name} holds no checkpoint of this ledger", hint="`crmtrail anchor` sends one"
+        )
+
+
+def _origins(evidence: "Evidence", keys: "tuple[PublicKey, ...]") -> list[str]:
+    return sorted({key.name for key in keys} or {evidence.ring.origin})
+
+
 def _heads(evidence: "Evidence", path: Path, keys: "tuple[PublicKey, ...]") -> "Iterator[Head]":
     """Yield what the checkpoints of this ledger in a file say; other logs may be in it, too."""
     from crmtrail.errors import Mistake
-    from snapshot.notes import notes_in
+    from snapshot.anchors.saved import Torn, saved_notes
 
-    origins = {key.name for key in keys} or {evidence.ring.origin}
+    origins = _origins(evidence, keys)
+    torn = "take out what a crash tore"
     mine = 0
-    for line, note in notes_in(_text(path)):
-        if "\n" in note and note.split("\n", 1)[0] not in origins and note.count("\n\n"):
+    try:
+        notes = saved_notes(_text(path), origins)
+    except Torn as error:
+        raise Mistake(f"{path}, {error}", hint=torn) from None
+    for line, note in notes:
+        if note.split("\n", 1)[0] not in origins:
             continue
         try:
             yield evidence.trusted(note, keys)
         except Mistake as error:
-            raise Mistake(
-                f"{path}, line {line}: {error}", hint="take out what a crash tore"
-            ) from None
+            raise Mistake(f"{path}, line {line}: {error}", hint=torn) from None
         mine += 1
     if not mine:
-        raise Mistake(f"{path} holds no checkpoint of {', '.join(sorted(origins))}")
+        raise Mistake(f"{path} holds no checkpoint of {', '.join(origins)}")
 
 
 def only_note(path: Path) -> str:
@@ -132,9 +193,9 @@ def only_note(path: Path) -> str:
         Mistake: the file holds none, or several.
     """
     from crmtrail.errors import Mistake
-    from snapshot.notes import notes_in
+    from snapshot.anchors.saved import only_saved
 
-    notes = [note for _, note in notes_in(_text(path))]
+    notes = only_saved(_text(path))
     if len(notes) != 1:
         raise Mistake(
             f"{path} holds {len(notes)} checkpoints, not one",

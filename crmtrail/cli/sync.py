@@ -9,7 +9,7 @@ import click
 
 from crmtrail.cli.context import Context, command, table
 from crmtrail.cli.evidence import sink_shape, tell_unanchored
-from crmtrail.cli.look import clock
+from crmtrail.cli.look import clock, missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -237,7 +237,7 @@ def status(context: Context) -> None:
                 f"{one.versions:,}",
                 clock(one.complete_to) or "never",
                 one.last_run or "never",
-                "; ".join(gap.why for gap in one.gaps),
+                "; ".join(missing(gap) for gap in one.gaps),
             )
             for source, standings in found.sources.items()
             for one in standings

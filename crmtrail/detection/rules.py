@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from crmtrail.config import BlankingConfig, MassUpdateConfig, RulesConfig
 from crmtrail.detection.emptiness import is_blank
@@ -16,9 +15,12 @@ from crmtrail.model import (
     Operation,
     Severity,
     Token,
+    readable,
     value_of,
 )
 from crmtrail.ports import Scene
+
+_SAFE: Final = 1 << 53
 
 Rule: TypeAlias = Callable[[Operation, Scene], Finding | None]
 
@@ -167,8 +169,12 @@ def _span(seconds: float) -> str:
 
 
 def _shown(token: Token) -> Any:
+    """Return a value as any reader of JSON can have it; others come as their exact text."""
     value = value_of(token)
-    return str(value) if isinstance(value, Decimal) else value
+    if isinstance(value, str):
+        return readable(value)
+    exact = value is None or (isinstance(value, int) and abs(value) < _SAFE)
+    return value if exact else token
 
 
 def _evidence(operation: Operation, scene: Scene, hit: Iterable[FieldTally]) -> dict[str, Any]:

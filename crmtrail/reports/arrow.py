@@ -29,7 +29,8 @@ class ParquetTable:
     def __init__(self, stream: BinaryIO, layout: Layout) -> None:
         self.cut = 0
         self._layout = layout
-        self._kinds = [_OWN.get(n) or layout.kinds.get(n, TEXT) for n in layout.header]
+        self._kinds = [_OWN.get(name, TEXT) for name in layout.own]
+        self._kinds += [layout.kinds.get(name, TEXT) for name in layout.names]
         origin = {
             "crmtrail.source": layout.source,
             "crmtrail.object": layout.object,

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Final, TypeAlias
 
-from crmtrail.model import NULL, Field, FieldType, Token, value_of
+from crmtrail.model import ERASED, NULL, Field, FieldType, Token, readable, value_of
 
 
 class Number(str):
@@ -34,12 +34,14 @@ def cell_of(token: Token | None, field: Field | None = None) -> Cell:
 
     HubSpot writes every value as a text, so the field's type tells which texts are numbers and
     truth values. Lists and objects stay JSON text. Half a surrogate pair, which no file can hold,
-    becomes U+FFFD.
+    becomes U+FFFD. A value that was forgotten for good reads ``[erased]``.
     """
     if token is None or token == NULL:
         return None
     if token in _TRUTHS:
         return _TRUTHS[token]
+    if token == ERASED:
+        return str(value_of(token))
     if token[0] in "[{":
         return readable(token)
     if token[0] != '"':
@@ -54,13 +56,6 @@ def _text_cell(text: str, type_: FieldType | None) -> Cell:
     if type_ is FieldType.BOOLEAN and text in _TRUTHS:
         return _TRUTHS[text]
     return readable(text)
-
-
-def readable(text: str) -> str:
-    """Return a text that UTF-8 can hold: U+FFFD for half a surrogate pair."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def guarded(text: str) -> str:

@@ -40,7 +40,10 @@ _TOLD_EVERY: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to export. ``at`` None means now; ``raw`` switches off the guard against formulas."""
+    """What to export. ``raw`` switches off the guard against formulas.
+
+    ``at`` is the valid time, ``known`` the known time: only what was known by then. None: now.
+    """
 
     source: str
     object: str
@@ -48,6 +51,7 @@ class Order:
     at: datetime | None = None
     deleted: bool = False
     raw: bool = False
+    known: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +104,18 @@ class Exporter:
     def to_file(self, order: Order, path: Path, *, force: bool = False) -> Exported:
         """Write a file, which is there whole at the end or not at all."""
         landing.check(path, force=force)
-        table, layout, known = self._prepare(order)
+        table, layout, entries = self._prepare(order)
         with landing.beside(path) as part:
             with part.open("wb") as stream:
-                rows, cut = self._write(order, table, layout, known, stream)
+                rows, cut = self._write(order, table, layout, entries, stream)
             size = part.stat().st_size
             with part.open("rb") as stream:
                 digest = hashlib.file_digest(stream, "sha256").hexdigest()
             made = {"rows": rows, "to": path.name, "bytes": size, "sha256": digest, "cut": cut}
-            leaf = self._seal(order, known, made)
+            leaf = self._seal(order, entries, made)
             landing.land(part, path, force=force)
         columns = len(layout.header)
-        return Exported(rows, columns, known, leaf, cut, path, size, digest)
+        return Exported(rows, columns, entries, leaf, cut, path, size, digest)
 
     def to_stream(self, order: Order, stream: BinaryIO) -> Exported:
         """Write to a stream, for formats of text. It is sealed before the first byte goes out.
@@ -123,22 +127,22 @@ class Exporter:
                 f"{order.format} cannot be written to standard output",
                 hint="name a file with --to, or use csv or jsonl",
             )
-        table, layout, known = self._prepare(order, counted=True)
-        leaf = self._seal(order, known, {"rows": layout.rows, "to": "-"})
-        rows, cut = self._write(order, table, layout, known, stream)
+        table, layout, entries = self._prepare(order, counted=True)
+        leaf = self._seal(order, entries, {"rows": layout.rows, "to": "-"})
+        rows, cut = self._write(order, table, layout, entries, stream)
         stream.flush()
-        return Exported(rows, len(layout.header), known, leaf, cut)
+        return Exported(rows, len(layout.header), entries, leaf, cut)
 
     def _prepare(self, order: Order, *, counted: bool = False) -> tuple[type[Table], Layout, int]:
         if order.raw and order.format != "csv":
             raise Mistake("--raw is for csv; the other formats hold every text as it is")
         table = _table(order.format)
         self._find(order)
-        known = self._store.checkpoint(self._now).size
-        survey = self._survey(order, known) if table.surveyed or counted else _Survey()
+        entries = self._store.checkpoint(self._now).size
+        survey = self._survey(order, entries) if table.surveyed or counted else _Survey()
         layout = self._layout(order, survey)
         _check_size(order, table, layout)
-        return table, layout, known
+        return table, layout, entries
 
     def _find(self, order: Order) -> None:
         synced = [(one.source, one.object) for one in self._store.standings()]
@@ -148,17 +152,19 @@ class Exporter:
                 f"{order.source}:{order.object} is not in the store", hint=f"it holds {there}"
             )
 
-    def _records(self, order: Order, known: int) -> Iterator[Version]:
-        for state in self._store.records(order.source, order.object, order.at, known=known):
+    def _records(self, order: Order, entries: int) -> Iterator[Version]:
+        for state in self._store.records(
+            order.source, order.object, order.at, known=order.known, size=entries
+        ):
             if order.deleted or not state.deleted:
                 yield state
 
-    def _survey(self, order: Order, known: int) -> _Survey:
+    def _survey(self, order: Order, entries: int) -> _Survey:
         found = _Survey()
         schema = self._store.schema(order.source, order.object)
         fields = {} if schema is None else schema.fields
         typed = order.format == "parquet"
-        for state in self._records(order, known):
+        for state in self._records(order, entries):
             found.rows += 1
             if found.rows % _TOLD_EVERY == 0:
                 self._progress(found.rows, None, "counting")
@@ -186,25 +192,26 @@ class Exporter:
         )
 
     def _write(
-        self, order: Order, make: type[Table], layout: Layout, known: int, stream: BinaryIO
+        self, order: Order, make: type[Table], layout: Layout, entries: int, stream: BinaryIO
     ) -> tuple[int, int]:
         """Write all records; return how many, and how many cells did not fit."""
         rows = 0
         with closing(make(stream, layout)) as table:
-            for state in self._records(order, known):
+            for state in self._records(order, entries):
                 table.write(state)
                 rows += 1
                 if rows % _TOLD_EVERY == 0:
                     self._progress(rows, layout.rows or None, "writing")
         return rows, table.cut
 
-    def _seal(self, order: Order, known: int, made: dict[str, object]) -> int:
+    def _seal(self, order: Order, entries: int, made: dict[str, object]) -> int:
         entry = {
             "by": self._by,
             "source": order.source,
             "object": order.object,
             "at": None if order.at is None else stamp(order.at),
-            "known": known,
+            "known": entries,
+            "known_at": None if order.known is None else stamp(order.known),
             "format": order.format,
             "deleted": order.deleted,
             "raw": order.raw,

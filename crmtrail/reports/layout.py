@@ -12,7 +12,7 @@ ID: Final = "_id"
 VERSION: Final = "_version"
 AT: Final = "_at"
 DELETED: Final = "_deleted"
-"""Columns of ours. No vendor begins a field's name with an underscore."""
+"""Columns of ours. A field of the same name gets one more underscore."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,20 @@ class Layout:
 
     @property
     def header(self) -> list[str]:
-        """The names of all columns."""
-        own = [ID, VERSION, AT, *([DELETED] if self.deleted else [])]
-        return [*own, *self.names]
+        """The names of all columns, each another one."""
+        names = {*self.own, *self.names}
+        titles = [*self.own]
+        for name in self.names:
+            title = name
+            while title in self.own or (title != name and title in names):
+                title = f"_{title}"
+            titles.append(title)
+        return titles
+
+    @property
+    def own(self) -> list[str]:
+        """The names of the columns before the fields."""
+        return [ID, VERSION, AT, *([DELETED] if self.deleted else [])]
 
     def row(self, state: Version) -> list[Cell]:
         """Return a record's cells, in the order of the header."""

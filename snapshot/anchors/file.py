@@ -5,12 +5,14 @@ it may lie on storage that forbids anything else (``chattr +a``, a WORM share).
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from errno import ENOSPC
 from typing import Final
 
-from crmtrail.config import FileAnchor
+from crmtrail.anchor_config import FileAnchor
 from crmtrail.errors import AnchorFailed
+from snapshot.anchors.sink import Means
 from snapshot.notes import notes_in
 
 _TAIL: Final = 65_536
@@ -23,9 +25,12 @@ class FileSink:
     A folder is never made: where the share is not mounted, the file would land on this machine.
     """
 
-    def __init__(self, settings: FileAnchor) -> None:
+    readable = True
+
+    def __init__(self, settings: FileAnchor, means: Means) -> None:
+        del means
         self._path = settings.path
-        self.name = f"file:{settings.path}"
+        self.name = settings.name
 
     def newest(self, origin: str) -> str | None:
         """Return the newest checkpoint of a log in the file's last 64 KiB.
@@ -44,6 +49,20 @@ class FileSink:
             raise AnchorFailed(f"{self._path} cannot be read: {error.strerror}") from error
         mine = [note for _, note in notes_in(tail) if note.startswith(f"{origin}\n")]
         return mine[-1] if mine else None
+
+    def held(self, origin: str) -> Iterator[str]:
+        """Yield a log's checkpoints in the order of the file; a torn one comes as it is.
+
+        Raises:
+            AnchorFailed: the file is not there, or cannot be read.
+        """
+        try:
+            text = self._path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise AnchorFailed(f"{self._path} cannot be read: {error.strerror}") from error
+        for _, note in notes_in(text):
+            if note.startswith(f"{origin}\n") or "\n\n" not in note:
+                yield note
 
     def send(self, note: str, origin: str) -> None:
         """Append a checkpoint, unless it is the newest already. Durable on return.

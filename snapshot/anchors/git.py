@@ -7,10 +7,12 @@ file is committed, whatever else is staged or changed in the repository.
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import Final
 
-from crmtrail.config import GitAnchor
+from crmtrail.anchor_config import GitAnchor
 from crmtrail.errors import AnchorFailed
+from snapshot.anchors.sink import Means
 from snapshot.proofs import head_of
 
 _TIMEOUT_S: Final = 60
@@ -27,10 +29,13 @@ _NOBODY: Final = {
 class GitSink:
     """`snapshot.anchors.sink.Sink` over the top folder of a git repository with files in it."""
 
-    def __init__(self, settings: GitAnchor) -> None:
+    readable = True
+
+    def __init__(self, settings: GitAnchor, means: Means) -> None:
+        del means
         self._path = settings.path
         self._remote = settings.remote
-        self.name = f"git:{settings.path}"
+        self.name = settings.name
 
     def newest(self, origin: str) -> str | None:
         """Return the checkpoint of a log that the newest commit holds.
@@ -49,6 +54,19 @@ class GitSink:
             return None  # nothing was ever committed
         shown = self._run("show", f"HEAD:{file_of(origin)}")
         return None if shown.returncode else shown.stdout
+
+    def held(self, origin: str) -> Iterator[str]:
+        """Yield the checkpoint of each commit of this branch that has one, oldest first.
+
+        Raises:
+            AnchorFailed: this is no such repository, or git is missing.
+        """
+        if self.newest(origin) is None:
+            return
+        name = file_of(origin)
+        commits = self._git("rev-list", "--reverse", "HEAD", "--", name).split()
+        asked = "".join(f"{commit}:{name}\n" for commit in commits)
+        yield from _contents(self._git("cat-file", "--batch", given=asked).encode())
 
     def send(self, note: str, origin: str) -> None:
         """Commit a checkpoint, and push it where a remote is named. Durable on return.
@@ -71,8 +89,8 @@ class GitSink:
             # Not only what was committed now: an earlier push may have failed.
             self._git("push", "--quiet", self._remote, "HEAD")
 
-    def _git(self, *arguments: str) -> str:
-        done = self._run(*arguments)
+    def _git(self, *arguments: str, given: str = "") -> str:
+        done = self._run(*arguments, given=given)
         if done.returncode:
             said = next(iter(done.stderr.strip().splitlines()), f"exit code {done.returncode}")
             raise AnchorFailed(
@@ -81,14 +99,14 @@ class GitSink:
             )
         return done.stdout
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         # A GIT_DIR of whoever started us would lead into another repository.
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         try:
             return subprocess.run(  # noqa: S603 -- fixed words, our own path, no shell
                 ["git", "-C", str(self._path), "-c", "core.fsync=all", *arguments],  # noqa: S607 -- the git of the user's PATH is meant
                 env=inherited | _NOBODY,
-                stdin=subprocess.DEVNULL,
+                input=given,
                 capture_output=True,
                 encoding="utf-8",
                 errors="replace",
@@ -101,6 +119,18 @@ class GitSink:
             raise AnchorFailed(
                 f"git {arguments[0]} in {self._path} took longer than {_TIMEOUT_S} s"
             ) from None
+
+
+def _contents(told: bytes) -> Iterator[str]:
+    """Read what ``git cat-file --batch`` tells: a line with the size, the bytes, a line's end."""
+    while told:
+        head, _, rest = told.partition(b"\n")
+        *_, kind, size = head.split(b" ")
+        if kind != b"blob":  # the commit took the file away: "... missing"
+            told = rest
+            continue
+        yield rest[: int(size)].decode()
+        told = rest[int(size) + 1 :]
 
 
 def file_of(origin: str) -> str:

@@ -19,9 +19,10 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 from hashlib import sha256
+from heapq import merge
+from json.encoder import encode_basestring as quoted
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -29,12 +30,10 @@ from typing import Any, NamedTuple, TypeAlias
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-YES, ASKED_WRONGLY, NO = 0, 2, 5
-LEAF, NODE = b"\x00", b"\x01"
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+YES, ASKED_WRONGLY, NO, LEAF, NODE = 0, 2, 5, b"\x00", b"\x01"
 
-Keys: TypeAlias = dict[tuple[str, bytes], bytes]
-"""Public keys by their name and id."""
+Keys: TypeAlias = dict[tuple[str, bytes], bytes]  # by name and id
+Row: TypeAlias = Sequence[Any]
 
 
 class Refuted(Exception):
@@ -151,21 +150,6 @@ def grew(old: Head, new: Head, path: list[bytes]) -> bool:
     return False
 
 
-def add(peaks: list[bytes], size: int, entry: bytes) -> None:
-    """Add an entry to a tree of a size, of which only the roots of full subtrees are kept."""
-    found = hashed(LEAF, entry)
-    while size % 2:
-        found, size = hashed(NODE, peaks.pop(), found), size // 2
-    peaks.append(found)
-
-
-def root_of(peaks: Sequence[bytes]) -> bytes:
-    """Return the root of the whole tree."""
-    if not peaks:
-        return sha256().digest()
-    return reduce(lambda found, peak: hashed(NODE, peak, found), reversed(peaks))
-
-
 def check_proof(text: str, keys: Keys) -> str:
     """Check a C2SP tlog-proof that carries its entry; return what is proven."""
     before, _, note = text.partition("\n\n")
@@ -193,161 +177,187 @@ def check_growth(old_note: str, text: str, keys: Keys) -> str:
 
 def numbered(word: str, line: str) -> int:
     """Read a line that is a word and a number."""
-    name, _, number = line.partition(" ")
-    if name != word or not number.isdecimal():
-        raise Unreadable(f"{line[:40]!r} is not {word} and a number")
-    return int(number)
+    if found := re.fullmatch(rf"{word} (\d+)", line):
+        return int(found[1])
+    raise Unreadable(f"{line[:40]!r} is not {word} and a number")
 
-
-# --- a store --------------------------------------------------------------------------------------
 
 VERSIONS = """
-SELECT v.version_id, v.number, v.op, v.deleted, v.at, v.known_at, v.operation_id, v.plan_id,
-       v.digest, v.stamps, o.source, o.name, r.ext_id, a.kind, a.ext_id, a.name, a.via, a.why
-FROM version AS v CROSS JOIN record AS r ON r.record_id = v.record_id
-CROSS JOIN object AS o ON o.object_id = v.object_id
-CROSS JOIN actor AS a ON a.actor_id = v.actor_id
+SELECT v.version_id, o.source || ':' || o.name || ':' || r.ext_id, v.actor_id, v.number, v.op,
+       v.deleted, v.at, v.known_at, v.since, v.operation_id, v.plan_id, v.note,
+       v.payload, v.payload_gone, v.kept, v.kept_gone, k.doc, k.doc_gone, k.kept, k.kept_gone
+FROM version AS v LEFT JOIN object AS o ON o.object_id = v.object_id
+LEFT JOIN record AS r ON r.record_id = v.record_id AND r.object_id = v.object_id
+LEFT JOIN keyframe AS k ON k.version_id = v.version_id AND k.leaf IS NULL
 ORDER BY v.version_id"""
-CHANGES = """
-SELECT c.version_id, f.name, c.old, c.new
-FROM change AS c LEFT JOIN field AS f ON f.field_id = c.field_id ORDER BY c.version_id"""
-RECORDS = """
-SELECT o.source || ':' || o.name || ':' || r.ext_id, r.number, r.deleted, r.digest, r.document,
-       v.deleted, v.digest, (SELECT count(*) FROM version AS e WHERE e.record_id = r.record_id),
-       (SELECT max(number) FROM version AS e WHERE e.record_id = r.record_id)
-FROM record AS r LEFT JOIN object AS o ON o.object_id = r.object_id
-LEFT JOIN version AS v ON v.record_id = r.record_id AND v.number = r.number"""
+CHANGES = "SELECT version_id, field_id, kind, old, new FROM change ORDER BY version_id, field_id"
+ACTORS = """
+SELECT actor_id, key, digest, salt, kind, ext_id, name, via, why FROM actor WHERE key NOTNULL"""
+STRAYS = """
+SELECT r.ext_id FROM record AS r
+LEFT JOIN version AS v ON v.record_id = r.record_id AND v.number = r.number
+WHERE r.deleted IS NOT v.deleted OR (r.number, r.number) <>
+  (SELECT count(*), max(number) FROM version AS e WHERE e.record_id = r.record_id)"""
+CODECS = "SELECT codec_id, source||':'||name, dictionary FROM codec JOIN object USING (object_id)"
+SEALED = "SELECT entry FROM leaf WHERE kind = 'codec' ORDER BY idx"
+GONE = """
+SELECT v.version_id, (v.payload_gone NOTNULL) + 2 * (v.kept_gone NOTNULL)
+     + 4 * (k.doc_gone NOTNULL) + 8 * (k.kept_gone NOTNULL) AS gone,
+       (SELECT max(what & 1) | max(what & 2) | max(what & 4) | max(what & 8)
+        FROM forgotten AS f WHERE f.version_id = v.version_id)
+FROM version AS v LEFT JOIN keyframe AS k ON k.version_id = v.version_id WHERE gone > 0"""
+FORGOTTEN = "SELECT version_id, what FROM forgotten WHERE leaf = ? ORDER BY version_id"
+FORGETTING = "SELECT idx, entry FROM leaf WHERE kind IN ('erase', 'retention')"
 
 
 def check_store(path: Path, text: str, keys: Keys) -> str:
     """Recompute a whole store and hold it against checkpoints; return what is proven."""
     ours = {name for name, _ in keys}  # a file may hold checkpoints of other logs, too
-    notes = [note for note in notes_in(text) if note.split("\n")[0] in ours]
-    heads = [signed_head(note, keys) for note in notes]
+    heads = [signed_head(one, keys) for one in notes_in(text) if one.split("\n")[0] in ours]
     if not heads or not path.is_file():
         raise Unreadable(f"there is no store at {path}, or no checkpoint of it")
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as store:
             store.execute("BEGIN")
-            size = check_tree(entries_of(store), heads)
-            check_records(store)
+            size = check_tree(store, heads)
+            check_rows(store)
+            gone, lawful = check_forgotten(store)
     except sqlite3.Error as error:
         raise Unreadable(f"{path} cannot be read as a store: {error}") from None
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-        raise Refuted(f"a row holds what crmtrail never writes ({error})") from None
-    newest = max(head.size for head in heads)
+        raise Refuted(f"a row holds what crmtrail never writes ({type(error).__name__})") from None
     return (
         f"all {size} entries and the data under them are as they were sealed, and fit every "
-        f"checkpoint given ({len(heads)}). Edits of the {size - newest} entries after the newest "
-        "checkpoint cannot be seen."
+        f"checkpoint given ({len(heads)}). {gone} values were forgotten lawfully; entries of kind "
+        f"erase/retention: {lawful}. Edits of the {size - max(one.size for one in heads)} entries "
+        "after the newest checkpoint cannot be seen."
     )
 
 
-def check_tree(entries: Iterator[bytes], heads: Sequence[Head]) -> int:
-    """Check that the entries are those of every checkpoint; return how many there are.
-
-    The stored inner nodes are not looked at: nothing here rests on them.
-    """
-    peaks: list[bytes] = []
-    size, roots, wanted = 0, {0: root_of(peaks)}, {head.size for head in heads}
-    for size, entry in enumerate(entries, start=1):
-        add(peaks, size - 1, entry)
+def check_tree(store: sqlite3.Connection, heads: Sequence[Head]) -> int:
+    """Check that the entries are those of every checkpoint; return how many there are."""
+    size, peaks, wanted = 0, list[bytes](), {head.size for head in heads}
+    roots = {0: sha256().digest()}
+    tiles = store.execute("SELECT hashes FROM tile WHERE level = 0 ORDER BY idx")
+    stored = (tile[at : at + 32] for (tile,) in tiles for at in range(0, len(tile), 32))
+    for index, entry in merge(versions_of(store), actions_of(store), key=itemgetter(0)):
+        leaf = hashed(LEAF, entry)
+        if index != size or next(stored, None) != leaf:
+            raise Refuted(f"entry {size} is not what was sealed, is missing or there twice")
+        add(peaks, size, leaf)
+        size += 1
         if size in wanted:
             roots[size] = root_of(peaks)
+    if next(stored, None) is not None:
+        raise Refuted(f"there are {size} entries, but the tree has more leaves")
     for _, had, root in heads:
-        if had > size:
-            raise Refuted(f"there are {size} entries, but there were {had}: cut off")
-        if roots[had] != root:
-            raise Refuted(f"the first {had} entries are not those of the checkpoint: rewritten")
+        if roots.get(had) != root:
+            why = "cut off" if had > size else "rewritten"
+            raise Refuted(f"the {size} entries do not begin with the {had} of a checkpoint: {why}")
     return size
 
 
-def entries_of(store: sqlite3.Connection) -> Iterator[bytes]:
-    """Yield every entry, checked against the version that it seals."""
-    versions = versions_of(store)
-    id_, made = next(versions, (None, b""))
-    leaves = store.execute("SELECT idx, kind, entry FROM leaf ORDER BY idx")
-    for expected, (index, kind, entry) in enumerate(leaves):
-        if index != expected:
-            raise Refuted(f"entry {expected} is missing")
-        if (id_ == index) != (kind == "version"):
-            raise Refuted(f"entry {index} and the versions stored do not belong together")
-        if json.loads(entry)["kind"] != kind:
+def add(peaks: list[bytes], size: int, found: bytes) -> None:
+    """Add a leaf to a tree of a size, of which only the roots of full subtrees are kept."""
+    while size % 2:
+        found, size = hashed(NODE, peaks.pop(), found), size // 2
+    peaks.append(found)
+
+
+def root_of(peaks: Sequence[bytes]) -> bytes:
+    """Return the root of the whole tree."""
+    return reduce(lambda found, peak: hashed(NODE, peak, found), reversed(peaks))
+
+
+def actions_of(store: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    """Yield index and bytes of the entries of what crmtrail itself did."""
+    for index, kind, entry in store.execute("SELECT idx, kind, entry FROM leaf ORDER BY idx"):
+        if json.loads(entry)["kind"] != kind or kind == "version":
             raise Refuted(f"entry {index} is of another kind than its row says")
-        if id_ == index:
-            if made != entry:
-                raise Refuted(f"the version of entry {index} is not what was sealed")
-            id_, made = next(versions, (None, b""))
-        yield entry
-    if id_ is not None:
-        raise Refuted(f"version {id_} was never sealed")
+        yield index, entry
 
 
 def versions_of(store: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
     """Yield the id and the entry of every version, made anew from the rows."""
+    fields = {id_: quoted(name) for id_, name in store.execute("SELECT field_id, name FROM field")}
+    told = store.execute("SELECT actor_id, kind || ifnull(':' || ext_id, ''), digest FROM actor")
+    actors = {id_: (quoted(who), digest.hex()) for id_, who, digest in told}
     changes = store.execute(CHANGES)
     change = changes.fetchone()
     for row in store.execute(VERSIONS):
         mine = []
-        while change is not None and change[0] <= row[0]:
-            if change[0] < row[0] or change[1] is None:
-                raise Refuted(f"a change of version {change[0]} hangs on nothing")
-            mine.append(change[1:])
+        while change is not None and change[0] == row[0]:
+            mine.append(change)
             change = changes.fetchone()
-        yield row[0], entry_of(row, sorted(mine, key=itemgetter(0)))
+        changed = ",".join([f"[{fields[field]},{kind}]" for _, field, kind, *_ in mine])
+        yield row[0], entry_of(row, mine, changed, actors[row[2]])
     if change is not None:
         raise Refuted(f"a change of version {change[0]} hangs on nothing")
 
 
-def entry_of(row: Sequence[Any], changes: Sequence[tuple[str, str | None, str | None]]) -> bytes:
+def entry_of(row: Row, changes: Sequence[Row], changed: str, actor: tuple[str, str]) -> bytes:
     """Return the bytes that were sealed for a version; docs/ledger.md says how they are made."""
-    _, number, op, deleted, at, known_at, operation, plan, digest, stamps, *names = row
-    source, object_, id_, kind, actor, *_ = names
-    body = (
-        f'{{"actor":{compact(names[3:])},"changes":[{",".join(map(change_of, changes))}],'
-        f'"deleted":{"true" if deleted else "false"},"stamps":{stamps}}}'
-    )
-    who = kind if actor is None else f"{kind}:{actor}"
-    parts = [
-        f'"actor":{compact(who)}',
-        f'"at":"{stamp(at)}"',
-        f'"body":"{sha256(body.encode()).hexdigest()}"',
-        f'"digest":"{digest.hex()}"',
-        '"kind":"version"',
-        f'"known_at":"{stamp(known_at)}"',
-        f'"number":{number}',
-        f'"op":"{op}"',
-        *([f'"operation":{compact(operation)}'] if operation else []),
-        f'"record":{compact(f"{source}:{object_}:{id_}", ascii_only=False)}',
-        *([f'"transaction":{compact(plan)}'] if plan else []),
-    ]
-    return f"{{{','.join(parts)}}}".encode()
+    id_, record, _, number, op, deleted, at, known_at, since, operation, plan, note, *values = row
+    payload, kept, keyframe, keyframe_kept = map(digest_of, values[::2], values[1::2])
+    if payload is None:
+        clear = "\x1e".join(f"{old or ''}\x1f{new or ''}" for *_, old, new in changes)
+        payload = digest_of(clear.encode(), None)
+    elif any(old is not None or new is not None for *_, old, new in changes):
+        raise Refuted(f"version {id_} has values beside those that are sealed or forgotten")
+    return (
+        f'{{"actor":{actor[0]},"at":{at},"changed":[{changed}],'
+        f'"deleted":{"true" if deleted else "false"}{part("kept", kept)}'
+        f'{part("keyframe", keyframe)}{part("keyframe_kept", keyframe_kept)},"kind":"version",'
+        f'"known_at":{known_at}{part("note", note)},"number":{number},"op":"{op}"'
+        f'{part("operation", operation and quoted(operation))},"payload":{payload}'
+        f'{part("plan", plan and quoted(plan))},"record":{quoted(record)}{part("since", since)},'
+        f'"who":"{actor[1]}"}}'
+    ).encode()
 
 
-def change_of(change: tuple[str, str | None, str | None]) -> str:
-    """Return one field change; a side that the vendor did not tell is left out."""
-    name, old, new = change
-    sides = "".join(f',"{side}":{v}' for side, v in (("new", new), ("old", old)) if v is not None)
-    return f'{{"field":{compact(name, ascii_only=False)}{sides}}}'
+def part(name: str, text: object) -> str:
+    """Return one key of an entry; nothing where it has none."""
+    return "" if text is None else f',"{name}":{text}'
 
 
-def compact(value: object, *, ascii_only: bool = True) -> str:
-    """Return compact JSON; beyond quotes, backslashes and controls, what is not ASCII escaped."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=ascii_only)
+def digest_of(there: bytes | None, gone: bytes | None) -> str | None:
+    """Return the digest of what is stored, or of what was; None where there never was anything."""
+    digest = gone if there is None else sha256(there).digest()
+    return None if digest is None else f'"{digest.hex()}"'
 
 
-def stamp(micros: int) -> str:
-    """Return microseconds since 1970 as RFC 3339 text."""
-    return (EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+def check_rows(store: sqlite3.Connection) -> None:
+    """Check records, actors and codecs: each has to be what its versions and entries say."""
+    for (stray,) in store.execute(STRAYS):
+        raise Refuted(f"record {stray} is not what its versions say, or lacks one")
+    for id_, key, digest, salt, *told in store.execute(ACTORS):
+        said = [text and text.replace("\0", "\ufffd") for text in json.loads(key)]
+        if sha256(salt + key.encode()).digest() != digest or said != told:
+            raise Refuted(f"actor {id_} is not what was sealed")
+    said = [json.loads(entry)["entry"] for (entry,) in store.execute(SEALED)]
+    codecs = [(id_, name, sha256(words).hexdigest()) for id_, name, words in store.execute(CODECS)]
+    if sorted(codecs) != [(one["codec"], one["object"], one["dictionary"]) for one in said]:
+        raise Refuted("the codecs are not those that were sealed")
 
 
-def check_records(store: sqlite3.Connection) -> None:
-    """Check that every current document is the one that its newest version sealed."""
-    for name, number, deleted, digest, document, *sealed, count, newest in store.execute(RECORDS):
-        if not count == newest == number:
-            raise Refuted(f"the versions of {name} are not numbered without a gap")
-        if sha256(document.encode()).digest() != digest or sealed != [deleted, digest]:
-            raise Refuted(f"the current document of {name} is not what was sealed")
+def check_forgotten(store: sqlite3.Connection) -> tuple[int, int]:
+    """Check that sealed entries tell of every value that is gone; count values and entries."""
+    gone, actors, entries = 0, set(), store.execute(FORGETTING).fetchall()
+    for idx, entry in entries:
+        said = json.loads(entry)["entry"]
+        lines = "".join(f"{id_}:{what}\n" for id_, what in store.execute(FORGOTTEN, (idx,)))
+        if sha256(lines.encode()).hexdigest() != said["forgotten"]:
+            raise Refuted(f"what was forgotten is not what entry {idx} says")
+        actors |= set(said.get("actors", ()))
+    for id_, parts, told in store.execute(GONE):
+        if parts & ~(told or 0):
+            raise Refuted(f"values of version {id_} are gone, and no entry says that they may be")
+        gone += parts.bit_count()
+    for (who,) in store.execute("SELECT ext_id FROM actor WHERE key IS NULL"):
+        if who not in actors:
+            raise Refuted(f"the name of actor {who} is gone, and no entry says that it may be")
+        gone += 1
+    return gone, len(entries)
 
 
 def text_of(path: Path) -> str:
@@ -360,40 +370,30 @@ def text_of(path: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one check and return the exit code."""
-    asked = parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(description="Check what crmtrail proves, without crmtrail.")
+    parser.add_argument("--key", required=True, help="a public key, or a file of them")
+    parser.add_argument("check", choices=("proof", "growth", "store"))
+    parser.add_argument("files", nargs="+", type=Path, help="PROOF, or OLD PROOF, or STORE NOTES")
+    asked = parser.parse_args(arguments)
     try:
-        keys, text = keys_of(asked.key), text_of(asked.file)
-        if asked.check == "proof":
-            proven = check_proof(text, keys)
-        elif asked.check == "growth":
-            proven = check_growth(text_of(asked.old), text, keys)
-        else:
-            proven = check_store(asked.store, text, keys)
+        keys = keys_of(asked.key)
+        match asked.check, asked.files:
+            case "proof", [proof]:
+                proven = check_proof(text_of(proof), keys)
+            case "growth", [old, proof]:
+                proven = check_growth(text_of(old), text_of(proof), keys)
+            case "store", [store, notes]:
+                proven = check_store(store, text_of(notes), keys)
+            case _:
+                parser.error(f"{asked.check} takes other files")
+        print(f"YES: {proven}")
     except Refuted as why:
         print(f"NO: {why}")
         return NO
     except Unreadable as why:
         print(f"error: {why}", file=sys.stderr)
         return ASKED_WRONGLY
-    print(f"YES: {proven}")
     return YES
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
-    made = argparse.ArgumentParser(description="Check what crmtrail proves, without crmtrail.")
-    made.add_argument("--key", required=True, help="a public key, or a file of them")
-    checks = made.add_subparsers(dest="check", required=True)
-    for name, first, file, what in (
-        ("proof", None, "the proof", "an entry is in the ledger"),
-        ("growth", "old", "the proof", "the ledger only grew since the checkpoint OLD"),
-        ("store", "store", "one checkpoint or many", "a SQLite store is as it was sealed"),
-    ):
-        check = checks.add_parser(name, help=what)
-        if first:
-            check.add_argument(first, type=Path)
-        check.add_argument("file", type=Path, help=file)
-    return made
 
 
 if __name__ == "__main__":

@@ -241,7 +241,8 @@ def test_an_export_is_sealed_with_who_what_and_the_files_digest(story, tmp_path)
     assert sealed["kind"] == "export"
     assert sealed["entry"] == {
         "by": "ana", "source": SOURCE, "object": OBJECT, "at": "2026-03-01T09:00:30Z",
-        "known": done.known, "format": "csv", "deleted": False, "raw": False, "rows": 3,
+        "known": done.known, "known_at": None, "format": "csv", "deleted": False, "raw": False,
+        "rows": 3,
         "to": "out.csv", "bytes": done.path.stat().st_size, "cut": 0,
         "sha256": hashlib.sha256(done.path.read_bytes()).hexdigest(),
     }  # fmt: skip

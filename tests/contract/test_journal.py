@@ -15,8 +15,10 @@ from rollback.journal import SqlJournal
 from rollback.memory import MemoryJournal
 from snapshot.database import reading
 from snapshot.engine import open_store
+from snapshot.store import SqlStore
 from support.memory_connector import Ticking
 from support.restoring import at, plan_of, ref, step, text
+from support.store_rig import postgres_store
 
 RESTORED = Outcome("1", Result.RESTORED, "put back", {"Phone": Result.RESTORED})
 
@@ -44,19 +46,27 @@ def memory_rig(_folder: Path) -> Iterator[Rig]:
 
 def sql_rig(folder: Path) -> Iterator[Rig]:
     store = open_store(f"sqlite:///{folder / 'crmtrail.db'}", Ticking())
-
-    def kinds() -> list[str]:
-        with reading(store.engine) as connection:
-            return list(connection.exec_driver_sql("SELECT kind FROM leaf ORDER BY idx").scalars())
-
     try:
-        yield Rig(SqlJournal(store.engine), kinds)
-        assert store.verify().ok
+        yield from rig_over(store)
     finally:
         store.close()
 
 
-@pytest.fixture(params=[memory_rig, sql_rig], ids=["memory", "sql"])
+def server_rig(_folder: Path) -> Iterator[Rig]:
+    with postgres_store(Ticking()) as store:
+        yield from rig_over(store)
+
+
+def rig_over(store: SqlStore) -> Iterator[Rig]:
+    def kinds() -> list[str]:
+        with reading(store.engine) as connection:
+            return list(connection.exec_driver_sql("SELECT kind FROM leaf ORDER BY idx").scalars())
+
+    yield Rig(SqlJournal(store.engine), kinds)
+    assert store.verify().ok
+
+
+@pytest.fixture(params=[memory_rig, sql_rig, server_rig], ids=["memory", "sql", "postgres"])
 def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     yield from request.param(tmp_path)
 
@@ -171,7 +181,21 @@ def test_a_settled_step_keeps_its_before_image_and_never_changes(rig: Rig) -> No
     rig.journal.settle("plan-1", [ended("1", Result.FAILED)], at(4))
     first, *_ = rig.journal.steps("plan-1")
     assert first == Journalled(step("1"), StepState.SETTLED, {"Phone": NULL}, RESTORED, at(3))
-    assert rig.kinds() == ["plan", "outcome"]
+    assert rig.kinds() == ["plan", "write", "outcome"]
+
+
+def test_a_batch_is_sealed_before_it_is_sent(rig: Rig) -> None:
+    filed(rig.journal, 4)
+    rig.journal.intend("plan-1", {"1": {}, "2": {"Phone": NULL}}, at(2))
+    rig.journal.intend("plan-1", {}, at(3))
+    rig.journal.intend("plan-1", {"4": {}}, at(4))
+    assert rig.kinds() == ["plan", "write", "write"]
+
+
+def test_the_objects_that_a_plan_has_steps_for(rig: Rig) -> None:
+    filed(rig.journal, 3)
+    [first, *_] = rig.journal.steps("plan-1")
+    assert rig.journal.objects("plan-1") == [(first.step.ref.source, first.step.ref.object)]
 
 
 def test_a_step_the_plan_does_not_have_is_unfound(rig: Rig) -> None:

@@ -110,7 +110,8 @@ def as_nobody(act) -> tuple[int, str]:
 @pytest.fixture
 def shelved(tmp_path):
     """A store in a folder that cannot be written."""
-    assert threading.active_count() == 1, "forks"
+    beside = 1 if "PYTEST_XDIST_WORKER" in os.environ else 0  # it reads from the other processes
+    assert threading.active_count() == 1 + beside, "forks"
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     with sql_rig(shelf) as rig:
@@ -150,7 +151,7 @@ def test_an_earlier_store_there_says_that_it_needs_an_upgrade(shelved):
     shelved.chmod(0o644)
     engine = connect(shelved)
     with writing(engine) as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0003'")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0999'")
     engine.dispose()
     shelved.chmod(0o444)
     shelved.parent.chmod(0o555)

@@ -10,13 +10,15 @@ import pytest
 
 from crmtrail.model import IncidentState
 from snapshot.database import writing
-from snapshot.triggers import INSERT_ONLY
+from snapshot.packing import packed
+from snapshot.triggers import FORGETFUL, INSERT_ONLY
 from support.readings import BOB, OBJECT, SOURCE, T0, at, reading, removal
 from support.store_rig import Watching, sql_rig
 
 FORGED = (
     "INSERT INTO version SELECT {version}, object_id, record_id, {number}, op, deleted, actor_id,"
-    " at, known_at, run_id, operation_id, plan_id, digest, stamps FROM version WHERE version_id = 2"
+    " at, known_at, since, run_id, operation_id, plan_id, note, payload, payload_gone, kept,"
+    " kept_gone FROM version WHERE version_id = 2"
 )
 FORGED_RUN = (
     "INSERT INTO sync_run SELECT 7, object_id, mode, state, started, finished, api_calls, read,"
@@ -26,6 +28,11 @@ FORGED_INCIDENT = (
     "INSERT INTO incident SELECT 'inc-forged', 'other', operation_id, state, severity, title, why,"
     " records, fields, evidence, opened_at, seen_at FROM incident"
 )
+
+
+CUT = "UPDATE tile SET hashes = CAST({} AS BLOB) WHERE level = 0"
+OF_A = ("version", 2, "003A")
+OF_B = ("version", 1, "003B")
 
 
 @pytest.fixture
@@ -51,7 +58,7 @@ def alter(rig, *statements: str) -> None:
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
         connection.exec_driver_sql("BEGIN")
-        for table in INSERT_ONLY:
+        for table in (*INSERT_ONLY, *FORGETFUL, "tile"):
             for suffix in ("update", "delete"):
                 connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {table}_never_{suffix}")
         for statement in statements:
@@ -74,33 +81,58 @@ def test_untouched_is_fine(rig):
         ("UPDATE version SET known_at = known_at + 1 WHERE version_id = 2", "version", 2, "003A"),
         ("UPDATE version SET actor_id = 1 WHERE version_id = 2", "version", 2, "003A"),
         ("UPDATE version SET op = 'restore' WHERE version_id = 2", "version", 2, "003A"),
-        ("UPDATE version SET stamps = '{}' WHERE version_id = 0", "version", 0, "003A"),
+        ("UPDATE version SET since = since + 1 WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET note = '{}' WHERE version_id = 3", "version", 3, "003B"),
+        ("UPDATE version SET payload = x'00' WHERE version_id = 2", "version", 2, "003A"),
+        ("UPDATE version SET kept = x'00' WHERE version_id = 2", "version", 2, "003A"),
         ("UPDATE version SET deleted = 0 WHERE version_id = 3", "version", 3, "003B"),
         ("UPDATE version SET operation_id = NULL WHERE version_id = 2", "version", 2, "003A"),
-        ("UPDATE version SET digest = zeroblob(32) WHERE version_id = 1", "version", 1, "003B"),
+        ("UPDATE keyframe SET doc = x'00' WHERE version_id = 1", "version", 1, "003B"),
+        ("UPDATE change SET kind = kind + 8", "version", 2, "003A"),
         ("UPDATE version SET record_id = 2, number = 9 WHERE version_id = 2", "version", 2, "003B"),
-        ("DELETE FROM version WHERE version_id = 1", "version", 1, "003B"),
+        ("DELETE FROM version WHERE version_id = 1", "entry", 1, None),
         ("UPDATE change SET old = '\"0\"'", "version", 2, "003A"),
         ("UPDATE change SET new = '\"0\"'", "version", 2, "003A"),
         ("DELETE FROM change", "version", 2, "003A"),
         ("UPDATE field SET name = 'Mobile' WHERE name = 'Phone'", "version", 2, "003A"),
-        ("UPDATE actor SET name = 'Eve' WHERE name = 'Bob Noyce'", "version", 2, "003A"),
+        ("UPDATE actor SET name = 'Eve' WHERE name = 'Bob Noyce'", "actor", None, None),
+        ("UPDATE actor SET via = 'Eve' WHERE name = 'Bob Noyce'", "actor", None, None),
+        ("UPDATE actor SET digest = zeroblob(32) WHERE name = 'Bob Noyce'", "version", 2, "003A"),
+        ("UPDATE actor SET ext_id = '005X' WHERE name = 'Bob Noyce'", "version", 2, "003A"),
         ("UPDATE record SET ext_id = '003Z' WHERE ext_id = '003B'", "version", 1, "003Z"),
         ("UPDATE object SET source = 'hs'", "version", 0, "003A"),
-        ("UPDATE leaf SET entry = CAST(entry || ' ' AS BLOB) WHERE idx = 1", "version", 1, "003B"),
+        ("UPDATE leaf SET entry = CAST(entry || ' ' AS BLOB) WHERE idx = 4", "entry", 4, None),
+        ("INSERT INTO leaf VALUES (1, 'run', x'7b226b696e64223a2272756e227d')", *OF_B),
+        ("INSERT INTO leaf VALUES (77, 'run', x'7b226b696e64223a2272756e227d')", "entry", 77, None),
         ("UPDATE leaf SET entry = x'7b7d' WHERE idx = 4", "entry", 4, None),
-        ("UPDATE leaf SET kind = 'run' WHERE idx = 0", "entry", 0, None),
-        ("DELETE FROM leaf WHERE idx = 1", "entry", 1, None),
-        ("DELETE FROM leaf WHERE idx = 0", "entry", 0, None),
-        ("UPDATE node SET hash = zeroblob(32) WHERE level = 1 AND idx = 1", "node", 2, None),
-        ("DELETE FROM node WHERE level = 2", "node", 0, None),
-        ('UPDATE record SET document = \'{"Phone":"2"}\' WHERE record_id = 1', "record", 2, "003A"),
+        ("UPDATE leaf SET kind = 'run' WHERE idx = 4", "entry", 4, None),
+        ("DELETE FROM leaf WHERE idx = 4", "entry", 4, None),
+        (CUT.format("substr(hashes, 1, 32) || zeroblob(32) || substr(hashes, 65)"), *OF_B),
+        (CUT.format("substr(hashes, 1, 64) || substr(hashes, 97) || zeroblob(32)"), *OF_A),
+        (
+            "UPDATE record SET modified_at = modified_at + 1 WHERE record_id = 1",
+            "record",
+            2,
+            "003A",
+        ),
+        ("UPDATE record SET edited_at = edited_at + 1 WHERE record_id = 1", "record", 2, "003A"),
+        ("UPDATE record SET known_at = 0 WHERE record_id = 1", "record", 2, "003A"),
+        ("UPDATE record SET seen = zeroblob(16) WHERE record_id = 1", "record", 2, "003A"),
+        ("UPDATE record SET operation_id = NULL WHERE record_id = 1", "record", 2, "003A"),
+        ("UPDATE record SET keyframe = 1 WHERE record_id = 1", "record", 1, "003A"),
+        ("UPDATE record SET since = 0 WHERE record_id = 1", "record", 0, "003A"),
         ("UPDATE record SET deleted = 0 WHERE record_id = 2", "record", 3, "003B"),
         ("UPDATE record SET number = 1 WHERE record_id = 1", "record", 0, "003A"),
-        ("UPDATE record SET object_id = 99 WHERE record_id = 2", "record", 1, None),
-        ("INSERT INTO change VALUES (1, 1, NULL, '\"forged\"')", "version", 1, "003B"),
-        ("INSERT INTO change VALUES (1, 99, NULL, '\"forged\"')", "change", 1, None),
-        ("INSERT INTO change VALUES (77, 1, NULL, '\"forged\"')", "change", 77, None),
+        ("UPDATE record SET object_id = 99 WHERE record_id = 2", "version", None, None),
+        ("INSERT INTO change VALUES (1, 1, 2, NULL, '\"forged\"')", "version", 1, "003B"),
+        ("INSERT INTO change VALUES (1, 99, 2, NULL, '\"forged\"')", "version", None, None),
+        ("INSERT INTO change VALUES (77, 1, 2, NULL, '\"forged\"')", "change", 77, None),
+        (
+            "INSERT INTO keyframe (version_id, codec_id, sealed, doc) VALUES (77, 0, 0, x'00')",
+            "keyframe",
+            77,
+            None,
+        ),
         ("UPDATE sync_run SET deleted = 0", "run", 5, None),
         ("UPDATE sync_run SET state = 'failed'", "run", 5, None),
         ("UPDATE sync_run SET finished = finished + 1", "run", 5, None),
@@ -115,12 +147,12 @@ def test_untouched_is_fine(rig):
         ("UPDATE incident SET seen_at = seen_at - 1", "incident", 4, None),
         ("UPDATE incident SET state = 'resolved'", "incident", 4, None),
         ("UPDATE incident SET state = 'odd'", "incident", 4, None),
-        ("UPDATE actor SET kind = 'odd'", "version", None, None),
-        ("UPDATE record SET document = '{' WHERE record_id = 1", "record", 2, "003A"),
+        ("UPDATE actor SET kind = 'odd'", "version", 0, "003A"),
         ("DELETE FROM incident", "incident", 4, None),
         (FORGED_INCIDENT, "incident", None, None),
         (FORGED.format(version=4, number=7), "version", 4, "003A"),
         (FORGED.format(version=99, number=3), "record", 2, "003A"),
+        ("DELETE FROM keyframe WHERE version_id = 0", "version", 0, "003A"),
     ],
 )
 def test_what_was_altered_is_named(rig, statement, kind, index, record):
@@ -143,15 +175,21 @@ def test_a_move_of_an_incident_is_held_against_its_entry(rig):
     assert "is new, but resolved was sealed" in told["why"]
 
 
-def test_an_edit_with_a_matching_digest_is_named_too(rig):
-    edit = "UPDATE record SET document = '{}', digest = x'DIGEST' WHERE record_id = 1"
-    alter(rig, edit.replace("DIGEST", sha256(b"{}").hexdigest()))
-    assert rig.store.verify().first_bad["kind"] == "record"
+def test_a_value_taken_away_without_an_entry_that_says_so_is_named(rig):
+    text = packed([('"1"', '"9"')]).encode()
+    alter(
+        rig,
+        "UPDATE change SET old = NULL, new = NULL",
+        "UPDATE version SET payload_gone = x'GONE' WHERE version_id = 2".replace(
+            "GONE", sha256(text).hexdigest()
+        ),
+    )
+    assert not rig.store.verify().ok
 
 
 def test_a_cut_off_end_shows_against_a_tree_head_kept_outside(rig):
     outside = rig.store.checkpoint(T0)
-    alter(rig, "DELETE FROM leaf WHERE idx = 5")
+    alter(rig, "DELETE FROM leaf WHERE idx = 5", CUT.format("substr(hashes, 1, 160)"))
     told = rig.store.verify()
     assert (told.entries, told.root) != (outside.size, outside.root)
     assert told.first_bad["kind"] == "run", "the run itself is still there, unsealed"

@@ -64,7 +64,8 @@ def test_the_values_are_those_of_the_crm_and_of_show(world):
     for row in lines:
         _, _, id_ = row["record"].split(":")
         assert row["fields"]["Email"] == truth[id_]["Email"]
-    assert lines[0] == folder.ok("show", lines[0]["record"])
+    shown = folder.ok("show", lines[0]["record"])
+    assert lines[0] == {key: one for key, one in shown.items() if key in lines[0]}
 
 
 def test_numbers_that_hubspot_writes_as_texts_are_numbers_in_a_sheet(world):
@@ -175,7 +176,7 @@ def test_a_backup_is_restored_to_where_the_config_says(world):
     assert back["before"] == str(store.resolve()) + ".before-restore"
     assert folder.ok("show", f"sf:Contact:{person}")["version"] == 1
     assert folder.ok("verify")["ok"] is True
-    assert folder.ok("checkpoint")["size"] == made["entries"] + 1
+    assert folder.ok("checkpoint")["size"] == made["entries"] + 2, "its coming back, and the view"
 
     (run,) = folder.ok("sync", "sf:Contact")["runs"]
     assert run["updated"] == 1, "the next sync reads again what the backup had not"
@@ -192,7 +193,8 @@ def test_a_lost_store_comes_back_without_force(world):
 
 def test_a_backup_during_a_sync_is_whole(world):
     folder, _ = world
-    (folder.path / "store.db").unlink()
+    for name in ("store.db", "store-keys.db"):
+        (folder.path / name).unlink()
     folder.ok("sync", "hs:deals")
     copies = []
     command = (PROGRAM, "--config", folder.config, "-q", "--json", "sync", "--full")
@@ -237,7 +239,7 @@ def test_a_tampered_backup_is_refused_with_the_code_of_verification(world):
     copy, store = folder.path / "copy.db", folder.path / "store.db"
     folder.ok("backup", str(copy))
     with closing(DRIVER.connect(copy)) as raw:
-        raw.execute("UPDATE record SET document = '{}' WHERE record_id = 3")
+        raw.execute("UPDATE record SET deleted = 1 WHERE record_id = 3")
         raw.commit()
     before = store.read_bytes()
     refused(folder.crmtrail("restore-store", str(copy), "--force"), 5, "was altered: record")

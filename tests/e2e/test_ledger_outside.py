@@ -269,7 +269,7 @@ def test_the_auditor_s_program_reads_a_store_with_restores_and_deletions_in_it(f
     assert (ended.returncode, ended.stderr) == (0, "")
     proof = saved(folder, "one.tlog-proof", "prove", f"sf:Contact:{hit[1]}")
     told = json.loads(alone(folder, key, "proof", proof).stdout.splitlines()[1])
-    assert (told["op"], told["transaction"]) == ("restore", plan)
+    assert (told["op"], told["plan"]) == ("restore", plan)
 
 
 def alone(folder, key, *arguments):

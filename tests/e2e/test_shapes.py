@@ -66,8 +66,15 @@ SHAPES = {
     "key": "origin current retired",
     "doctor": "checks[].name checks[].ok checks[].detail checks[].hint",
     "export sf:Contact --format csv --to FILE": "rows path sha256 ledger.leaf",
-    "backup COPY": "path bytes entries root",
-    "restore-store COPY --force": "path bytes entries root before",
+    "erase RECORD --dry-run": (
+        "erased entries certificate records[].record records[].versions copies.steps exports"
+    ),
+    "hold add RECORD --why shapes": "id on why by at until state entry released",
+    "hold list": "holds[].id holds[].state",
+    "retention preview": "applied rules",
+    "backup COPY": "path bytes entries root encrypted keys_included note",
+    "restore-store COPY --force": "path bytes entries root before erased_again why",
+    "store migrate-to NEW": ("from to entries root rows.record rows.version rows.tile config"),
 }
 
 
@@ -91,6 +98,7 @@ def spoken(tmp_path_factory):
             "RECORD": f"sf:Contact:{hit[0]['Id']}",
             "FILE": str(path / "contacts.csv"),
             "COPY": str(path / "copy.db"),
+            "NEW": f"sqlite:///{path}/new.db",
         }
         said = {}
         for line in SHAPES:

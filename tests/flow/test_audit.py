@@ -60,6 +60,8 @@ def test_untouched_is_fine(rig: Rig) -> None:
         ("UPDATE approval SET at = at + 1", "approval"),
         ("DELETE FROM approval", "approval"),
         ("INSERT INTO approval SELECT id, 'eve', 5 FROM plan", "approval"),
+        ("UPDATE plan_step SET sent_at = sent_at + 1 WHERE no = 2", "write"),
+        ("UPDATE plan_step SET sent_at = NULL", "write"),
         ("UPDATE plan_step SET result = 'failed' WHERE no = 2", "outcome"),
         ("UPDATE plan_step SET fields = '{}' WHERE no = 2", "outcome"),
         ("UPDATE plan_step SET settled_at = 5 WHERE no = 2", "outcome"),

@@ -13,9 +13,10 @@ from crmtrail.errors import Mistake, NoStore
 from snapshot import tables
 from snapshot.database import DRIVER, WAL_SAFE, connect, journal_mode, writing
 from snapshot.engine import HEAD, open_store
+from snapshot.making import create_all
 from snapshot.migrating import known_revisions, newest_revision, upgrade
-from snapshot.triggers import INSERT_ONLY, create_all
-from support.readings import HandClock, reading
+from snapshot.triggers import FORGETFUL, INSERT_ONLY
+from support.readings import T0, HandClock, reading
 from support.store_rig import sql_rig
 
 
@@ -68,7 +69,9 @@ def test_a_store_of_any_earlier_version_is_brought_up_with_what_it_holds(path, e
     with writing(engine) as connection:
         upgrade(connection, to=start)
         connection.exec_driver_sql("INSERT INTO object VALUES (1, 'sf', 'Contact')")
-        connection.exec_driver_sql("INSERT INTO position VALUES (1, 'c', 5, 4, 3, 2, 1, 0, 0)")
+        connection.exec_driver_sql(
+            "INSERT INTO position VALUES (1, 'c', 5, 4, 3, 2, 1, 0, 0, NULL)"
+        )
     store = opened(path, create=False)
     standing = store.standing("sf", "Contact")
     assert (standing.cursor, standing.records, standing.expected) == ("c", 1, 3)
@@ -78,20 +81,26 @@ def test_a_store_of_any_earlier_version_is_brought_up_with_what_it_holds(path, e
     assert found == HEAD
 
 
-def test_incidents_of_an_earlier_store_are_sealed_with_the_upgrade(path, engine):
+@pytest.mark.parametrize("trial", ["0001", "0004"])
+def test_a_store_of_a_trial_version_is_refused_and_left_alone(path, engine, trial):
+    opened(path).close()
     with writing(engine) as connection:
-        upgrade(connection, to="0003")
-        for row in (
-            "object VALUES (1, 'sf', 'Contact')",
-            "actor VALUES (1, 'k', 'unknown', NULL, NULL, NULL, NULL)",
-            "operation VALUES ('op-1', 1, 'update', 1, 5, 6, 1, 0, '{}')",
-            "incident VALUES ('inc-1', 'mass', 'op-1', 'new', 'low', 't', '', 1, '[]', '{}', 7, 8)",
-        ):
-            connection.exec_driver_sql(f"INSERT INTO {row}")
-    store = opened(path, create=False)
-    told = store.verify()
-    store.close()
-    assert (told.ok, told.entries) == (True, 1)
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (trial,))
+    before = path.read_bytes()
+    with pytest.raises(NoStore, match="trial version") as caught:
+        opened(path)
+    assert "sync anew" in caught.value.hint
+    assert path.read_bytes() == before
+
+
+def test_every_store_has_an_id_of_its_own(tmp_path):
+    ids = set()
+    for name in ("one.db", "two.db"):
+        store = opened(tmp_path / name)
+        with writing(store.engine) as connection:
+            ids |= set(connection.exec_driver_sql("SELECT store_id FROM identity").scalars())
+        store.close()
+    assert len(ids) == 2
 
 
 def test_every_table_is_strict(path, engine):
@@ -103,7 +112,8 @@ def test_every_table_is_strict(path, engine):
             " AND name NOT LIKE 'sqlite%' AND name <> 'alembic_version'"
         )
         assert list(rows) == []
-    assert len(tables.__all__) == len(SQLModel.metadata.tables)
+    described = {getattr(tables, name).__tablename__ for name in tables.__all__}
+    assert described <= set(SQLModel.metadata.tables)
 
 
 # --- opening -------------------------------------------------------------------------------------
@@ -160,8 +170,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("postgresql+psycopg://user:hush@host/db", "later release"),
-        ("postgres://host/db", "later release"),
+        ("postgresql+asyncpg://user:hush@host/db", "psycopg"),
+        ("postgresql://user:hush@host", "name a database"),
         ("mysql://host/db", "mysql"),
         ("crmtrail.db", "not a database URL"),
         ("sqlite://", "name a file"),
@@ -216,27 +226,42 @@ def filled(tmp_path):
     with sql_rig(tmp_path) as rig:
         rig.keep(reading("003A", {"Phone": "1"}), gaps=[])
         rig.keep(reading("003A", {"Phone": "2"}, modified=20))
+        rig.store.seal("note", {}, T0)
         rig.send(reading().ref, {"Phone": '"1"'}, sent=30, state="settled")
         yield rig.store.engine
 
 
-@pytest.mark.parametrize("table", ["actor", "change", "field", "leaf", "node", "object", "version"])
+GUARDED = ["actor", "change", "field", "keyframe", "leaf", "object", "tile", "version"]
+
+
+@pytest.mark.parametrize("table", GUARDED)
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET {} = {}"])
 def test_history_cannot_be_changed(filled, table, change):
     column = next(iter(SQLModel.metadata.tables[table].columns)).name
-    with pytest.raises(DatabaseError, match="rows are never"), writing(filled) as connection:
-        connection.exec_driver_sql(change.format(table, column, column))
+    with (
+        pytest.raises(DatabaseError, match=r"rows are never|only ever added"),
+        writing(filled) as connection,
+    ):
+        connection.exec_driver_sql(change.format(table, column, f"{column} + 1"))
 
 
 def test_replacing_is_changing(filled):
     with pytest.raises(DatabaseError, match="rows are never"), writing(filled) as connection:
-        connection.exec_driver_sql("REPLACE INTO leaf VALUES (0, 'version', x'00')")
+        connection.exec_driver_sql("REPLACE INTO leaf SELECT idx, kind, x'00' FROM leaf")
 
 
 def test_the_list_of_guarded_tables_is_complete():
     mutable = {"record", "position", "lease", "sync_run", "operation", "incident", "plan_step"}
-    mutable |= {"anchor"}
-    assert set(INSERT_ONLY) | mutable == set(SQLModel.metadata.tables)
+    mutable |= {"anchor", "door", "erasure", "retention_mark", "subject_index"}
+    guarded = {*INSERT_ONLY, *FORGETFUL, "tile"}
+    assert guarded | mutable == {
+        one.__tablename__ for one in vars(tables).values() if _is_table(one)
+    }
+    assert not guarded & mutable
+
+
+def _is_table(one: object) -> bool:
+    return isinstance(one, type) and issubclass(one, SQLModel) and hasattr(one, "__table__")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +269,6 @@ def test_the_list_of_guarded_tables_is_complete():
     [
         "UPDATE record SET deleted = 2",
         "UPDATE record SET number = 0",
-        "UPDATE record SET digest = x'00'",
         "UPDATE record SET modified_at = 'yesterday'",
         "UPDATE position SET live = -1",
         "UPDATE lease SET fence = -1",
@@ -252,8 +276,10 @@ def test_the_list_of_guarded_tables_is_complete():
         "UPDATE plan_step SET write = '{}'",
         "UPDATE plan_step SET state = 'planned', result = NULL",
         "DELETE FROM plan_step",
-        "INSERT INTO change SELECT version_id, field_id + 1, new, new FROM change",
-        "INSERT INTO change SELECT 99, field_id, old, new FROM change",
+        "INSERT INTO change SELECT version_id, field_id + 1, 0, old, new FROM change",
+        "INSERT INTO change SELECT 99, field_id, kind, old, new FROM change",
+        "INSERT INTO keyframe VALUES (99, 0, 0, NULL, NULL, NULL, NULL)",
+        "UPDATE tile SET hashes = x'00'",
         "INSERT INTO gap VALUES (1, 99, NULL, NULL, NULL, 'no such object')",
     ],
 )

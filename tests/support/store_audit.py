@@ -1,16 +1,20 @@
 """Compares a store with what truly happened in the CRM: nothing lost, nothing doubled."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from crmtrail.keys_config import KeysConfig
 from crmtrail.model import Op, Ref, Token
 from crmtrail.ports import Query
 from snapshot.engine import open_store
+from snapshot.keys.opening import open_keys
 from snapshot.store import SqlStore
+from snapshot.vault import Vault
 from support.sandbox_rig import WallClock
 from support.watched_sandbox import Watched
 
@@ -89,7 +93,10 @@ class Auditor:
                 the store cannot know everything that happened.
             counts: whether the store may be expected to know the roll-ups, too.
         """
-        with closing(open_store(url, WallClock(), create=False)) as store:
+        with (
+            closing(open_keys(KeysConfig(), url, os.environ, WallClock(), create=False)) as keys,
+            closing(open_store(url, WallClock(), create=False, vault=Vault(keys))) as store,
+        ):
             lost: list[str] = []
             doubled: list[str] = []
             for object_ in self._objects:

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from sqlalchemy import Engine
+
 from crmtrail.model import (
     ChangeSet,
     FieldTally,
@@ -26,10 +28,14 @@ from scheduler.lease import SqlLeases
 from snapshot.awaited import Sent
 from snapshot.database import writing
 from snapshot.engine import open_store
+from snapshot.making import create_all
 from snapshot.memory import MemoryStore
 from snapshot.memory_leases import MemoryLeases
+from snapshot.place import connect as connect_to
+from snapshot.place import place_of
 from snapshot.store import SqlStore
 from snapshot.times import micros
+from support.postgres_server import fresh_database, running
 from support.readings import OBJECT, SOURCE, T0, HandClock, at, page, ref
 
 TTL = timedelta(minutes=2)
@@ -173,7 +179,62 @@ def memory_rig(_folder: Path) -> Iterator[StoreRig]:
     yield StoreRig(store, leases, clock, steps)
 
 
-RIGS: Mapping[str, Callable] = {"sqlite": sql_rig, "memory": memory_rig}
+class ServerHandClock(HandClock):
+    """A hand clock for a store on a server, whose leases go by the server's clock.
+
+    Moving it makes all leases older instead, which comes to the same. Without an engine it is
+    a hand clock and no more.
+    """
+
+    engine: Engine | None = None
+
+    def move(self, seconds: float) -> None:
+        super().move(seconds)
+        if self.engine is None:
+            return
+        with writing(self.engine) as connection:
+            connection.exec_driver_sql(
+                "UPDATE lease SET expires_at = expires_at - ? WHERE holder <> ''",
+                (int(seconds * 1_000_000),),
+            )
+
+
+@cache
+def fresh_server_store() -> str:
+    """Return the name of a database with an empty store, to make others from."""
+    name = "empty_store"
+    running().run(f"CREATE DATABASE {name}")
+    engine = connect_to(place_of(running().url(name)))
+    with writing(engine) as connection:
+        create_all(connection)
+    engine.dispose()
+    return name
+
+
+@contextmanager
+def postgres_store(clock: HandClock) -> Iterator[SqlStore]:
+    """Give an empty store on a server."""
+    with fresh_database(fresh_server_store()) as url:
+        store = SqlStore(connect_to(place_of(url)), clock)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+@contextmanager
+def postgres_rig(_folder: Path) -> Iterator[StoreRig]:
+    clock = ServerHandClock()
+    with postgres_store(clock) as store:
+        clock.engine = store.engine
+        yield StoreRig(store, SqlLeases(store.engine, clock), clock, SqlSteps(store))
+
+
+RIGS: Mapping[str, Callable] = {
+    "sqlite": sql_rig,
+    "memory": memory_rig,
+    "postgres": postgres_rig,
+}
 
 
 class Watching:

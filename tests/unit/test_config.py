@@ -1,5 +1,5 @@
 import os
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -43,8 +43,9 @@ def test_the_example_is_valid_and_names_every_key_with_its_default():
             continue
         node, value, default = raw, config, plain
         for part in path.split("."):
-            assert part in node, f"{path} is missing from config.example.yaml"
-            node, value, default = node[part], getattr(value, part), getattr(default, part)
+            key = part.removesuffix("_")  # the key `from` is a word of Python
+            assert key in node, f"{path} is missing from config.example.yaml"
+            node, value, default = node[key], getattr(value, part), getattr(default, part)
         assert value == default, f"{path} in config.example.yaml is not the default"
     assert set(SourceConfig.model_fields) == set(raw["sources"]["sf"])
     for path, field in keys(SourceConfig):
@@ -121,6 +122,46 @@ def test_durations(text, expected):
     assert parsed(scheduler={"every": text}).scheduler.every == timedelta(seconds=expected)
 
 
+MESSAGE = {"kind": "message", "to": "auditors", "apprise_url": "json://host/canary-token"}
+BUCKET = {"kind": "s3", "bucket": "acme-crmtrail"}
+STAMP = {"kind": "timestamp", "url": "http://tsa", "folder": "stamps", "ca_file": "/etc/tsa.pem"}
+FIELD = {"kind": "crm", "source": "sf", "record": "sf:Account:001A", "field": "Proof__c"}
+
+
+def test_every_kind_of_anchor_has_a_name_an_interval_and_its_paths_but_tells_no_secret(tmp_path):
+    anchors = [MESSAGE, BUCKET, STAMP, FIELD, {"kind": "file", "path": "x", "every": "1h"}]
+    config = {"ledger": {"anchors": anchors}, "sources": {"sf": SOURCE}}
+    path = tmp_path / "crmtrail.yaml"
+    path.write_text(yaml.safe_dump(config))
+    read = load(path, {}).ledger.anchors
+    assert [one.name for one in read] == [
+        "message:auditors",
+        "s3:acme-crmtrail/crmtrail",
+        f"timestamp:{tmp_path}/stamps",
+        "crm:sf:Account:001A.Proof__c",
+        f"file:{tmp_path}/x",
+    ]
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    assert [one.every for one in read] == [day, None, None, day, hour]
+    assert str(read[2].ca_file) == "/etc/tsa.pem"
+    assert "canary" not in repr(read)
+
+
+def test_the_url_of_a_message_may_come_from_a_variable_that_is_not_set():
+    anchors = [MESSAGE | {"apprise_url": "${CHAT}"}]
+    (one,) = parsed(ledger={"anchors": anchors}).ledger.anchors
+    assert one.unset == ("CHAT",)
+    (one,) = parsed(environ={"CHAT": "json://x"}, ledger={"anchors": anchors}).ledger.anchors
+    assert (one.unset, one.apprise_url.get_secret_value()) == ((), "json://x")
+
+
+def test_no_rule_looks_at_a_field_that_we_write_checkpoints_into():
+    config = parsed(ledger={"anchors": [FIELD]}, sources={"sf": SOURCE})
+    blind = config.rules_beside_anchors()
+    assert blind.blanking.ignore_fields == blind.mass_update.ignore_fields == ("Proof__c",)
+    assert config.rules.blanking.ignore_fields == ()
+
+
 def test_anchors_are_read_by_their_kind(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ana")
     anchors = [
@@ -144,6 +185,19 @@ def test_anchors_are_read_by_their_kind(monkeypatch):
         ({"anchors": [{"kind": "file"}]}, "ledger.anchors.0.file.path"),
         ({"anchors": [{"kind": "file", "path": "x", "remote": "y"}]}, "remote is not a known key"),
         ({"anchors": [{"kind": "file", "path": "x"}] * 2}, "the same anchor is named twice"),
+        ({"anchors": [{"kind": "file", "path": "x", "every": "0s"}]}, "has to be longer than 0"),
+        ({"anchors": [MESSAGE | {"to": "two words"}]}, "a name of your choice"),
+        ({"anchors": [MESSAGE | {"url": "x"}]}, "url is not a known key"),
+        ({"anchors": [{"kind": "s3", "bucket": "Not_One"}]}, "a bucket is named by"),
+        ({"anchors": [BUCKET | {"prefix": "/x"}]}, "a prefix is letters"),
+        ({"anchors": [BUCKET | {"retain_days": 0}]}, "retain_days"),
+        ({"anchors": [BUCKET | {"endpoint_url": "s3.example"}]}, "an address is written like"),
+        ({"anchors": [BUCKET | {"endpoint_url": "https://u:p@s3"}]}, "holds no credentials"),
+        ({"anchors": [STAMP | {"url": ""}]}, "name the authority"),
+        ({"anchors": [FIELD | {"record": "001A"}]}, "a record is written source:object:id"),
+        ({"anchors": [FIELD | {"record": "hs:contacts:1"}]}, "has to be one of sf"),
+        ({"anchors": [FIELD | {"every": "5m"}]}, "1h at least"),
+        ({"anchors": [FIELD]}, "there is no source 'sf'"),
     ],
 )
 def test_a_ledger_that_cannot_be_is_told(ledger, words):
@@ -182,7 +236,8 @@ def test_a_misspelt_override_is_refused_and_not_passed_over(monkeypatch, name, v
         ({"scheduler": {"every": "0s"}}, "longer than 0"),
         ({"rules": {"burst": "7h"}}, "6h at most"),
         ({"budget": {"leave_free": 60, "reserve_for_restores": 41}}, "more than 100 % together"),
-        ({"store": {"url": "postgresql://a:hunter2@x/y"}}, "comes with a later release"),
+        ({"store": {"url": "postgresql+asyncpg://a:hunter2@x/y"}}, "by psycopg and nothing else"),
+        ({"store": {"url": "postgresql://a:hunter2@x"}}, "has to name a database"),
         ({"store": {"url": "mysql://a:hunter2@x/y"}}, "not a kind of store"),
         ({"store": {"url": "crmtrail.db"}}, "not a kind of store"),
         ({"store": {"url": "sqlite://"}}, "has to name a file"),
@@ -246,6 +301,16 @@ def test_the_token_of_a_source_may_be_unset_until_it_is_needed():
         parsed(sources={"hs": SOURCE | {"auth": {"method": "${HOW}", "token": "${T}"}}})
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_what_is_this_machines_of_a_store_on_a_server_lies_beside_the_config(tmp_path, scheme):
+    path = tmp_path / "crm.yaml"
+    path.write_text(f"store: {{url: '{scheme}://ana@db.example/crm'}}\n")
+    config = load(path, {})
+    assert config.store.url == f"{scheme}://ana@db.example/crm"
+    assert config.ledger.key_file == tmp_path / "crmtrail.key"
+    assert config.keys.url == f"sqlite:///{tmp_path}/crmtrail-keys.db"
+
+
 def test_relative_paths_are_taken_from_the_folder_of_the_file(tmp_path):
     path = tmp_path / "crmtrail.yaml"
     path.write_text("ledger: {key_file: k, anchors: [{kind: file, path: a}]}\n")
@@ -278,3 +343,53 @@ def test_a_file_in_another_encoding_is_one_line(tmp_path):
     path.write_bytes(b"user: \xff")
     with pytest.raises(Mistake, match="byte 7 is not UTF-8"):
         load(path)
+
+
+RULE = {"source": "hs", "keep": "3y"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ({"keep": "3 years"}, "90d, 26w, 18mo or 3y"),
+        ({"keep": "0d"}, "90d, 26w, 18mo or 3y"),
+        ({"keep": "9999y"}, "calendar"),
+        ({"keep": 90}, "valid string"),
+        ({"then": "thin"}, "thin_to"),
+        ({"thin_to": "1/day"}, "thin_to"),
+        ({"then": "thin", "thin_to": "2/day"}, "1/day"),
+        ({"then": "drop"}, "forget"),
+        ({"fields": ["Phone"]}, "sealed together"),
+        ({"fields": "all"}, "personal"),
+        ({"object": ""}, "at least 1"),
+        ({"source": "sf"}, "no source sf"),
+        ({"years": 3}, "not a known key"),
+    ],
+)
+def test_a_rule_of_retention_that_makes_no_sense_is_refused(rule, why):
+    with pytest.raises(Mistake, match="retention") as refused:
+        parsed(sources={"hs": SOURCE}, retention=[RULE | rule])
+    assert why in str(refused.value)
+
+
+def test_the_same_rule_of_retention_twice_is_refused():
+    with pytest.raises(Mistake, match="twice"):
+        parsed(sources={"hs": SOURCE}, retention=[RULE, RULE])
+
+
+@pytest.mark.parametrize(
+    ("age", "limit"),
+    [
+        ("90d", "2027-12-01"),
+        ("1w", "2028-02-22"),
+        ("1mo", "2028-01-29"),
+        ("12mo", "2027-02-28"),
+        ("18mo", "2026-08-29"),
+        ("4y", "2024-02-29"),
+        ("1y", "2027-02-28"),
+    ],
+)
+def test_months_and_years_are_those_of_the_calendar(age, limit):
+    config = parsed(sources={"hs": SOURCE}, retention=[RULE | {"keep": age}])
+    now = datetime(2028, 2, 29, 12, tzinfo=UTC)
+    assert f"{config.retention[0].limit(now):%Y-%m-%d}" == limit

@@ -37,7 +37,7 @@ def blanked(members: Iterable[ChangeSet], names: tuple[str, ...]) -> list[Select
 
 
 def version(fields: dict[str, Token], *, deleted: bool = False) -> Version:
-    return Version(ref(), 1, Op.UPDATE, fields, at(0), at(0), ADA, deleted, "")
+    return Version(ref(), 1, Op.UPDATE, fields, at(0), at(0), ADA, deleted)
 
 
 def test_an_operation_is_undone_to_before_its_first_change_from_after_its_last() -> None:

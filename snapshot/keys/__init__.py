@@ -1,0 +1,1 @@
+"""Encryption: which values are sealed, with which key, and where the keys live."""
