@@ -7,6 +7,13 @@ from snapshot import guards, tables, triggers, views
 
 _TABLES = [getattr(tables, name) for name in tables.__all__]
 _SERVER = "postgresql"
+_UNCOUNTED = {
+    **triggers.FORGETFUL,
+    "incident": ("title", "why", "fields", "evidence"),
+    "operation": ("tallies",),
+    "plan_step": tuple(triggers.BLANKS),
+}
+"""Columns of whose values PostgreSQL keeps no statistics: these would outlive what is forgotten."""
 
 
 def create_all(connection: Connection) -> None:
@@ -20,6 +27,11 @@ def guard_all(connection: Connection) -> None:
     """Make what refuses changes of history."""
     if connection.dialect.name == _SERVER:
         guards.guard(connection)
+        for table, columns in _UNCOUNTED.items():
+            for column in columns:
+                guards.run(
+                    connection, f'ALTER TABLE "{table}" ALTER COLUMN "{column}" SET STATISTICS 0'
+                )
         return
     for table in (each.__tablename__ for each in _TABLES):
         for statement in triggers.statements(table):

@@ -137,14 +137,8 @@ class Store:
         return self._log(since, until, actor=actor)
 
     def blanks(self, name: str, since: int, until: int) -> int:
-        """Read a page of what blanked a field.
-
-        Raises:
-            NotHere: the port does not know the question yet.
-        """
-        if "blank" not in Query.__slots__:
-            raise NotHere("the store's log cannot be asked for blanks")
-        return self._log(since, until, field=name, blank=True)
+        """Read a page of what blanked a field."""
+        return self._log(since, until, field=name, blanked=True)
 
     def _log(self, since: int, until: int, **wanted: Any) -> int:
         query = Query(

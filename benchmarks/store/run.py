@@ -84,7 +84,7 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--peer-size", type=int, default=20_000)
     options.add_argument("--peer-syncs", type=int, default=5)
     options.add_argument("--peer-rounds", type=int, default=1)
-    options.add_argument("--quick", action="store_true", help="5,000 records, to see that it works")
+    options.add_argument("--quick", action="store_true", help="2,000 records, to see that it works")
     options.add_argument("--only", type=_names, help=f"some of: {','.join(ENTRANTS)}")
     options.add_argument(
         "--postgres", default="", help="URL of a PostgreSQL server, where databases may be created"
@@ -99,9 +99,9 @@ def _arguments() -> argparse.Namespace:
     given = options.parse_args()
     given.deep, given.depth = 200, 200
     if given.quick:
-        given.size, given.syncs, given.rounds = 5_000, given.syncs or 6, given.rounds or 1
+        given.size, given.syncs, given.rounds = 2_000, given.syncs or 4, given.rounds or 1
         given.peer_size, given.peer_syncs, given.deep, given.depth = 1_000, 2, 20, 40
-        given.changed = 500
+        given.changed = 200
     given.syncs = given.syncs or (30 if given.size >= _LARGE else 100)
     given.rounds = given.rounds or (1 if given.size >= _LARGE else 3)
     return given

@@ -15,7 +15,7 @@ from support.killable import CommandLine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-KILLS = 5
+KILLS = 3
 """For each of the two CRMs."""
 
 

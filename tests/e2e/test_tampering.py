@@ -12,7 +12,7 @@ from snapshot.auditor import verify as auditor
 from support.cli import Folder
 from support.tampering import ATTACKS, NEEDS_A_CHECKPOINT, Intruder, lived, work_a_day
 
-TIMES = 20
+TIMES = 10
 CONFIG = """\
 store: {{url: "sqlite:///{folder}/crmtrail.db"}}
 ledger:

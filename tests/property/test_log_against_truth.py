@@ -190,7 +190,7 @@ def told(rig, query, limit):
             return lines
 
 
-@pytest.mark.parametrize(("name", "examples"), [("memory", 120), ("sqlite", 60), ("postgres", 12)])
+@pytest.mark.parametrize(("name", "examples"), [("memory", 60), ("sqlite", 25), ("postgres", 5)])
 def test_every_question_finds_just_what_was_done(name, examples):
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(

@@ -235,7 +235,7 @@ def steps_of(rig: Rig, plan: Plan) -> Iterator[Journalled]:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 @given(worlds)
 def test_a_restore_does_no_harm_whatever_happens(world: World) -> None:
@@ -278,7 +278,7 @@ def test_a_restore_does_no_harm_whatever_happens(world: World) -> None:
         assert set(restored) <= set(each.before)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds)
 def test_an_undo_brings_back_what_was_there(world: World) -> None:
     story = Story(world)
@@ -312,7 +312,7 @@ def test_an_undo_brings_back_what_was_there(world: World) -> None:
         assert alike(rig.crm.value(id_, name), before[id_][name])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds)
 def test_a_plan_applied_again_is_only_looked_at(world: World) -> None:
     story = Story(world)

@@ -132,14 +132,14 @@ def all_agree(names, story):
         assert all(rig.store.verify().ok for rig in rigs)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pages)
 def test_the_stores_agree_on_everything(story):
     all_agree(("sqlite", "memory"), story)
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a server is too slow to shrink with
     suppress_health_check=[HealthCheck.too_slow],
@@ -149,7 +149,7 @@ def test_the_server_agrees_on_everything(story):
     all_agree(("memory", "postgres"), story)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(pages)
 def test_nothing_is_lost_and_nothing_doubled(story):
     with tempfile.TemporaryDirectory() as folder, RIGS["sqlite"](Path(folder)) as rig:
@@ -217,7 +217,7 @@ def _replay_leads_to_the_head(rig, made):
     assert fields == rig.store.heads([made[0].ref])[made[0].ref].fields
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.dictionaries(st.sampled_from(FIELDS), tokens, min_size=1), min_size=1, max_size=8)
 )

@@ -61,12 +61,12 @@ def _calls(ground: Ground) -> list[Row]:
         return [Row(calls.FAMILY, "all", note=f"NOT RUN: {error}")]
     cases = bench.cases(twice=ground.count(4, 200))
     if ground.sample:
-        cases = calls.sampled(cases, 60)
+        cases = calls.sampled(cases, 24)
     return shared_out(cases, bench.run, ground.jobs)
 
 
 def _locks(ground: Ground) -> list[Row]:
-    cases = locks.cases(ground.count(8, 200), ground.count(1, 8) / 2)
+    cases = locks.cases(ground.count(4, 200), ground.count(1, 8) / 2)
     return shared_out(cases, locks.Bench(ground.folder, ground.like).run, ground.jobs)
 
 
@@ -83,7 +83,7 @@ def _disks(ground: Ground) -> list[Row]:
 
 def _flips(ground: Ground) -> list[Row]:
     bench = flips.Bench(ground.folder, ground.whole)
-    return shared_out(bench.cases(ground.count(100, 5_000)), bench.run, ground.jobs)
+    return shared_out(bench.cases(ground.count(40, 5_000)), bench.run, ground.jobs)
 
 
 def _attacks(ground: Ground) -> list[Row]:
@@ -112,7 +112,7 @@ def _servers(ground: Ground) -> list[Row]:
         return [Row(servers.FAMILY, "all", note=f"NOT RUN: {missing}")]
     bench = servers.Bench(ground.folder / "servers", server, ground.like)
     bench.warm_up()
-    return shared_out(servers.cases(ground.count(10, 100), ground.count(2, 100)), bench.run, 1)
+    return shared_out(servers.cases(ground.count(4, 100), ground.count(1, 100)), bench.run, 1)
 
 
 ALL: Final[Mapping[str, Callable[[Ground], list[Row]]]] = {
