@@ -213,12 +213,17 @@ class Keyring:
         return blinded(self._index_key, text)
 
     def rotate(
-        self, new_kek: bytes, progress: Callable[[int, int | None, str], None] = lambda *_: None
+        self,
+        new_kek: bytes,
+        progress: Callable[[int, int | None, str], None] = lambda *_: None,
+        *,
+        entered: int | None = None,
     ) -> int:
         """Wrap every key anew, under another key-encryption key. What the keys sealed stays as is.
 
         From the first step on new keys are wrapped under it only. After a kill, calling it again
-        goes on; until it returns, the place of the KEK has to hold both.
+        goes on; until it returns, the place of the KEK has to hold both. ``entered`` is the number
+        under which the KEK was put in use already: then only if no other was since.
 
         Returns:
             How many were wrapped anew, the index key among them.
@@ -228,8 +233,10 @@ class Keyring:
             Mistake: an earlier KEK that some are wrapped under is gone.
         """
         self._unlocking.learn((new_kek,))
-        with writing(self.engine) as connection:
-            number = enter(connection, new_kek, self._clock.now())
+        number = entered
+        if number is None:
+            with writing(self.engine) as connection:
+                number = enter(connection, new_kek, self._clock.now())
         done, after = 0, INDEX_KEY - 1
         while rows := self._rewrapped(new_kek, number, after):
             done, after = done + len(rows), rows[-1]

@@ -47,8 +47,8 @@ def rotate_kek(
     source = ring.source
     with writing(ring.engine) as connection:
         keks, resumed = _begun(source)
-        enter(connection, keks[0], at)
-    count = ring.rotate(keks[0], progress)
+        number = enter(connection, keks[0], at)
+    count = ring.rotate(keks[0], progress, entered=number)
     if source.put is None:
         return Rotated(count, resumed, f"take the old key out of {source.told}")
     with writing(ring.engine):

@@ -111,7 +111,7 @@ def as_nobody(act) -> tuple[int, str]:
 def shelved(tmp_path):
     """A store in a folder that cannot be written."""
     beside = 1 if "PYTEST_XDIST_WORKER" in os.environ else 0  # it reads from the other processes
-    assert threading.active_count() == 1 + beside, "forks"
+    assert threading.active_count() <= 1 + beside, "forks"
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     with sql_rig(shelf) as rig:

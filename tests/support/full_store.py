@@ -28,6 +28,8 @@ LATER_FOR_KILLS = at(5_000)
 """When a copying is killed, in a process of its own."""
 
 SECRET = "canary.person"
+_FEW = 10
+"""So many hold it: what twenty share may be in a dictionary, which is sealed by no key."""
 """What no byte of a sealed store holds."""
 
 
@@ -85,10 +87,10 @@ def fill(store: SqlStore, clock: HandClock) -> None:
 
 
 def _held(object_: str) -> list[dict[str, object]]:
-    whose = SECRET if object_ == "Contact" else "office"
+    whose = {no: SECRET for no in range(_FEW) if object_ == "Contact"}
     return [
         {
-            "Email": f"{whose}{no}@example.org",
+            "Email": f"{no:x}.{whose.get(no, 'office')}@example.org",
             "Phone": f"+1 555 {no:04}",
             "Name": f'N{no} "é"',
             "Kind": "Person",
