@@ -5,8 +5,8 @@ of the journal still say what the entries say, and that none was added or taken 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
@@ -15,6 +15,7 @@ from crmtrail.model import Outcome, Receipt, Result
 from rollback.digest import Digest
 from rollback.journal import SqlJournal
 from rollback.sealed import approval_entry, outcome_entry, plan_entry, receipt_entry, write_entry
+from snapshot.actions import Sealed, actions_of, told_by
 from snapshot.database import reading
 from snapshot.entries import action_entry
 from snapshot.times import at_micros
@@ -57,9 +58,6 @@ _FORGOTTEN: Final = (
     "  AND r.erased_at IS NOT NULL) ORDER BY s.plan_id, s.no LIMIT 1"
 )
 
-_Sealed: TypeAlias = tuple[int, str, bytes]
-"""Index, kind and bytes of an entry."""
-
 
 def first_bad(engine: Engine) -> Mapping[str, Any] | None:
     """Return what `_first_bad` finds; a row that cannot even be read was altered."""
@@ -76,12 +74,12 @@ def _first_bad(engine: Engine) -> Mapping[str, Any] | None:
     a row without one), ``record`` and ``why``.
     """
     journal = SqlJournal(engine)
-    for batch in _entries(engine):
+    for batch in actions_of(engine, [*_ROWS, _WRITE]):
         with reading(engine) as connection:
             again = _outcomes(connection, batch) | _receipts(connection, batch)
             again |= _writes(connection, batch)
         for index, kind, entry in batch:
-            told = _told(entry)
+            told = told_by(entry)
             written = _AGAIN[kind](journal, told) if kind in _AGAIN else again.get(index)
             if written != entry:
                 return _bad(kind, index, f"the {kind} of {_plan_of(told)} is not what was sealed")
@@ -97,31 +95,6 @@ def _plan_of(told: Mapping[str, Any]) -> str:
 
 def _bad(kind: str, index: int | None, why: str) -> Mapping[str, Any]:
     return {"kind": kind, "index": index, "record": None, "why": why}
-
-
-def _entries(engine: Engine) -> Iterator[Sequence[_Sealed]]:
-    """Yield the journal's entries in batches, each read in a short transaction."""
-    after = -1
-    while True:
-        with reading(engine) as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
-                " AND kind IN (SELECT value FROM json_each(?) AS t) ORDER BY idx LIMIT ?",
-                (after, json.dumps([*_ROWS, _WRITE]), _BATCH),
-            ).all()
-        if not rows:
-            return
-        after = rows[-1].idx
-        yield [(row.idx, row.kind, bytes(row.entry)) for row in rows]
-
-
-def _told(entry: bytes) -> Mapping[str, Any]:
-    """Return what an entry says; nothing where it is none of ours."""
-    try:
-        told = json.loads(entry)["entry"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _plan(journal: SqlJournal, told: Mapping[str, Any]) -> bytes | None:
@@ -156,9 +129,9 @@ _AGAIN: Final[Mapping[str, Callable[[SqlJournal, Mapping[str, Any]], bytes | Non
 }
 
 
-def _outcomes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+def _outcomes(connection: Connection, batch: Sequence[Sealed]) -> dict[int, bytes]:
     """Write the entries of outcomes again, from their steps; by index."""
-    told = [(index, _told(entry)) for index, kind, entry in batch if kind == "outcome"]
+    told = [(index, told_by(entry)) for index, kind, entry in batch if kind == "outcome"]
     again = {}
     for row in connection.exec_driver_sql(_OUTCOMES, (json.dumps([each for _, each in told]),)):
         index, entry = told[row.place]
@@ -170,9 +143,9 @@ def _outcomes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, byt
     return again
 
 
-def _writes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+def _writes(connection: Connection, batch: Sequence[Sealed]) -> dict[int, bytes]:
     """Write the entries of batches again, with the steps that were sent then; by index."""
-    told = {index: _told(entry) for index, kind, entry in batch if kind == _WRITE}
+    told = {index: told_by(entry) for index, kind, entry in batch if kind == _WRITE}
     places = [(index, one["plan"], step) for index, one in told.items() for step in one["steps"]]
     asked = json.dumps([{"plan": plan, "step": step} for _, plan, step in places])
     sent: dict[int, dict[str, int]] = {index: {} for index in told}
@@ -190,7 +163,7 @@ def _writes(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes
     return again
 
 
-def _receipts(connection: Connection, batch: Sequence[_Sealed]) -> dict[int, bytes]:
+def _receipts(connection: Connection, batch: Sequence[Sealed]) -> dict[int, bytes]:
     """Write the entries of receipts again, from their rows; by index."""
     indexes = [index for index, kind, _ in batch if kind == "receipt"]
     again = {}

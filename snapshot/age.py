@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crmtrail.errors import Mistake
-from snapshot.keys.secret_file import read_private
+from snapshot.secret_file import read_private
 
 _MAGIC: Final = b"age-encryption.org/v1"
 _SHORTEST: Final = 12

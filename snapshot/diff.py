@@ -144,7 +144,7 @@ def _digest(names: tuple[str, ...], text: bytes) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _names_digest(names: tuple[str, ...]) -> bytes:
-    return sha256("\0".join(names).encode("utf-8", "surrogatepass")).digest()
+    return sha256(repr(names).encode()).digest()
 
 
 def _stale(past: Past, found: Reading) -> bool:

@@ -151,7 +151,7 @@ class Evidence:
         except AnchorFailed as error:
             return Sent(sink.name, False, str(error))
         except Exception as error:  # noqa: BLE001 -- a plug-in may raise anything; it is told, and the other places are tried
-            return Sent(sink.name, False, f"unexpected {type(error).__name__}: {error}")
+            return Sent(sink.name, False, f"unexpected {type(error).__name__}")
         return Sent(sink.name, True)
 
     def _contradiction(self, held: str) -> str | None:

@@ -9,11 +9,9 @@ note package, so other tools for C2SP notes can read them::
 The name is the ledger's origin. It is fixed when the first key is made and outlives rotations.
 """
 
-import os
 import re
 import secrets
 import socket
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,12 @@ from typing import Final, Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from crmtrail.errors import Mistake
+from snapshot import secret_file
 from snapshot.notes import ED25519, BadNote, Note, PublicKey, Signature, base64, unbase64
 
 _SECRET: Final = "PRIVATE+KEY+"  # noqa: S105 -- the prefix of the text form, no secret
 _SEED_BYTES: Final = 32
+_WHAT: Final = "the signing key"
 _COMMENT: Final = "# The key that crmtrail signs checkpoints with. Keep it secret, and keep a copy."
 
 
@@ -130,7 +130,8 @@ def open_ring(path: Path, origin: str, *, make: bool) -> KeyRing:
                 f"the signing key {path} is missing, and this ledger was signed before",
                 hint="put it back from its copy, or make a new one with `crmtrail key --rotate`",
             )
-        _write_first(path, KeyRing(SigningKey.fresh(origin or this_machine())))
+        first = KeyRing(SigningKey.fresh(origin or this_machine()))
+        secret_file.write_first(path, _text_of(first), _WHAT)
     ring = _read(path)
     if origin and origin != ring.origin:
         raise Mistake(
@@ -146,55 +147,18 @@ def replace_ring(path: Path, ring: KeyRing) -> None:
     Raises:
         Mistake: the file cannot be written.
     """
-    try:
-        _draft(path, ring).replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    secret_file.replace(path, _text_of(ring), _WHAT)
 
 
-def _write_first(path: Path, ring: KeyRing) -> None:
-    """Write a ring where there is none; one that somebody else was faster to write stays."""
-    try:
-        draft = _draft(path, ring)
-        try:
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return
-        finally:
-            draft.unlink()
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _draft(path: Path, ring: KeyRing) -> Path:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    lines = [_COMMENT, ring.current.text, *map(str, ring.retired)]
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(lines) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return draft
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _text_of(ring: KeyRing) -> str:
+    return "\n".join((_COMMENT, ring.current.text, *map(str, ring.retired), ""))
 
 
 def _read(path: Path) -> KeyRing:
+    held = secret_file.read_private(path, _WHAT)
     try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise Mistake(f"the signing key {path} can be read by others", hint=f"chmod 600 {path}")
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = held.decode().splitlines()
         return _ring([line.strip() for line in lines if line.strip() and line[0] != "#"])
-    except OSError as error:
-        raise Mistake(f"the signing key {path} cannot be read: {error.strerror}") from error
     except ValueError:
         # What exactly is wrong with a line might repeat the secret.
         raise Mistake(
@@ -212,10 +176,3 @@ def _ring(lines: Sequence[str]) -> KeyRing:
     if any(key.name != ring.origin for key in retired):
         raise BadNote("its keys are of different origins")
     return ring
-
-
-def _unwritable(path: Path, error: OSError) -> Mistake:
-    return Mistake(
-        f"the signing key {path} cannot be written: {error.strerror}",
-        hint="check ledger.key_file, its folder and the permissions",
-    )

@@ -1,15 +1,12 @@
 """The store on SQL: runs, pages, and the front of everything that can be asked."""
 
-import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from crmtrail.errors import LeaseLost
 from crmtrail.model import (
     ChangeSet,
     Checkpoint,
@@ -55,12 +52,11 @@ from snapshot import (
     schemas,
 )
 from snapshot.database import reading, writing
-from snapshot.desk import Place
 from snapshot.incidents import MOVE, moved
 from snapshot.keeping import absorb_found
 from snapshot.names import object_id
+from snapshot.pages import advance, place_of, uncollected
 from snapshot.shelf import Shelf
-from snapshot.times import at_micros, micros
 from snapshot.vault import Vault
 from snapshot.verify import verify
 
@@ -101,9 +97,9 @@ class SqlStore:
         Raises:
             LeaseLost: the fence is not the newest; nothing was stored.
         """
-        with _uncollected(), writing(self.engine) as connection:
-            place = _place(connection, source, page.object, run)
-            _advance(connection, place, page, lease)
+        with uncollected(), writing(self.engine) as connection:
+            place = place_of(connection, source, page.object, run)
+            advance(connection, place, page, lease)
             kept = absorb_found(
                 connection,
                 self.shelf,
@@ -131,7 +127,7 @@ class SqlStore:
     ) -> Kept:
         """Store readings taken outside a run (preflight, read-back); moves no cursor."""
         with writing(self.engine) as connection:
-            place = _place(connection, source, object_, None)
+            place = place_of(connection, source, object_, None)
             now = self._clock.now()
             return absorb_found(connection, self.shelf, place, found, notice=notice, now=now)
 
@@ -359,55 +355,3 @@ class SqlStore:
     def close(self) -> None:
         """Close the store."""
         self.engine.dispose()
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no garbage inside: a page makes many objects, and no cycles among them."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _place(connection: Connection, source: str, object_: str, run: int | None) -> Place:
-    object_row = object_id(connection, source, object_)
-    horizon, live, key_id = connection.exec_driver_sql(
-        # The earlier of the two: records may be stamped by another clock than the horizon's.
-        "SELECT min(complete_to, coalesce(watermark, complete_to)), live, key_id"
-        " FROM position"
-        " WHERE object_id = ?",
-        (object_row,),
-    ).one()
-    if run is not None:
-        runs.check(connection, run, object_row)
-    return Place(object_row, source, object_, run, at_micros(horizon), live, key_id)
-
-
-def _advance(connection: Connection, place: Place, page: Page, lease: Lease) -> None:
-    """Move the position under the fence, before anything else of the page is written."""
-    moved = connection.exec_driver_sql(
-        "UPDATE position SET cursor = ?, watermark = coalesce(?, watermark),"
-        " complete_to = coalesce(?, complete_to), expected = coalesce(?, expected), fence = ?"
-        " WHERE object_id = ? AND fence <= ? AND EXISTS (SELECT 1 FROM lease AS l"
-        " WHERE l.source = ? AND l.object = ? AND l.fence = ?)",
-        (
-            page.cursor,
-            micros(page.watermark),
-            micros(page.complete_to),
-            page.expected,
-            lease.fence,
-            place.object_id,
-            lease.fence,
-            place.source,
-            place.object,
-            lease.fence,
-        ),
-    )
-    if moved.rowcount != 1 or (lease.source, lease.object) != (place.source, place.object):
-        raise LeaseLost(
-            f"another runner took over {place.source}:{place.object}; nothing of this page was kept"
-        )

@@ -4,14 +4,14 @@ Runs stream by. Of incidents only the ids and states stay in memory: there are a
 look at.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, Engine
 
 from crmtrail.model import Incident, IncidentState
 from snapshot import runs
+from snapshot.actions import actions_of, told_by
 from snapshot.database import reading
 from snapshot.entries import action_entry
 from snapshot.incidents import FINDING, MOVE, finding_entry
@@ -28,12 +28,12 @@ Bad: TypeAlias = Callable[[str, int | None, str], Any]
 
 def first_bad(engine: Engine, bad: Bad) -> Any | None:
     """Return the first run or incident that is not as it was sealed; None where all are."""
-    for batch in _entries(engine, (_RUN,)):
+    for batch in actions_of(engine, (_RUN,)):
         with reading(engine) as connection:
             again = _runs(connection, batch)
         for index, _, entry in batch:
             if again.get(index) != entry:
-                run = _told(entry).get("run")
+                run = told_by(entry).get("run")
                 return bad(_RUN, index, f"run {run} is not what was sealed")
     with reading(engine) as connection:
         finished, entries = connection.exec_driver_sql(
@@ -45,34 +45,11 @@ def first_bad(engine: Engine, bad: Bad) -> Any | None:
     return _incidents(engine, bad)
 
 
-def _entries(engine: Engine, kinds: Sequence[str]) -> Iterator[Sequence[tuple[int, str, bytes]]]:
-    after = -1
-    while True:
-        with reading(engine) as connection:
-            rows = connection.exec_driver_sql(
-                "SELECT idx, kind, entry FROM leaf WHERE idx > ?"
-                " AND kind IN (SELECT value FROM json_each(?) AS t) ORDER BY idx LIMIT ?",
-                (after, json.dumps(list(kinds)), _BATCH),
-            ).all()
-        if not rows:
-            return
-        after = rows[-1].idx
-        yield [(row.idx, row.kind, bytes(row.entry)) for row in rows]
-
-
-def _told(entry: bytes) -> Mapping[str, Any]:
-    try:
-        told = json.loads(entry)["entry"]
-    except (ValueError, KeyError, TypeError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
 def _runs(
     connection: Connection, batch: Sequence[tuple[int, str, bytes]]
 ) -> Mapping[int, bytes | None]:
     """Write the entries of runs again, from their rows; by index."""
-    wanted = {_told(entry).get("run"): index for index, _, entry in batch}
+    wanted = {told_by(entry).get("run"): index for index, _, entry in batch}
     found = runs.sealed_of(connection, [run for run in wanted if isinstance(run, int)])
     return {
         wanted[run]: action_entry(_RUN, entry, at_micros(finished))
@@ -84,9 +61,9 @@ def _runs(
 def _incidents(engine: Engine, bad: Bad) -> Any | None:
     newest: dict[str, tuple[int, bytes]] = {}
     states: dict[str, str] = {}
-    for batch in _entries(engine, (FINDING, MOVE)):
+    for batch in actions_of(engine, (FINDING, MOVE)):
         for index, kind, entry in batch:
-            told = _told(entry)
+            told = told_by(entry)
             id_ = str(told.get("incident"))
             if kind == FINDING:
                 newest[id_] = (index, entry)
@@ -113,7 +90,7 @@ def _again(incident: Incident, index: int, entry: bytes, scrubbed: tuple[int, st
 
     Where an erasure took a person's values out of it since, the row has to be what that left.
     """
-    told = _told(entry)
+    told = told_by(entry)
     again = finding_entry(incident, state=IncidentState(str(told.get("state"))))
     if scrubbed is not None and scrubbed[0] > index and again["body"] == scrubbed[1]:
         again["body"] = told.get("body")

@@ -39,7 +39,7 @@ def main() -> None:
     for line in shown(found):
         print(line)
     if given.write:
-        command = f"python benchmarks/store/run.py {' '.join(sys.argv[1:])}"
+        command = f"python benchmarks/store/run.py {' '.join(_shown(sys.argv[1:]))}"
         _RESULTS.write_text(whole(found, command, place.pythons))
         say(f"wrote {_RESULTS}")
 
@@ -105,6 +105,11 @@ def _arguments() -> argparse.Namespace:
     given.syncs = given.syncs or (30 if given.size >= _LARGE else 100)
     given.rounds = given.rounds or (1 if given.size >= _LARGE else 3)
     return given
+
+
+def _shown(arguments: list[str]) -> list[str]:
+    """Return the command's arguments without paths of this machine."""
+    return ["PATH" if "/" in each else each for each in arguments]
 
 
 def _names(text: str) -> list[str]:

@@ -86,7 +86,7 @@ def _secret(file: Path | None, variable: str | None) -> str:
         Mistake: it is named twice, or is not there.
     """
     from crmtrail.errors import Mistake
-    from snapshot.keys.secret_file import read_private
+    from snapshot.secret_file import read_private
 
     if file is not None and variable is not None:
         raise Mistake("--passphrase-file and --passphrase-env: one of them")

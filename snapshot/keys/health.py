@@ -17,8 +17,8 @@ from snapshot.keys.kek import KekSource
 from snapshot.keys.keyring import Keyring
 from snapshot.keys.opening import key_place, open_keyring, source_of
 from snapshot.keys.restoring import NamedKeys, named_keys
-from snapshot.keys.secret_file import is_private
 from snapshot.place import StoreFile, StorePlace, place_of
+from snapshot.secret_file import is_private
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any, Final, Never
 
 from crmtrail.errors import Mistake
 from crmtrail.keys_config import KekConfig
-from snapshot.keys import secret_file
+from snapshot import secret_file
 from snapshot.keys.kek import KekSource
 
 _WHAT: Final = "the key-encryption key"

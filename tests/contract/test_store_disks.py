@@ -14,10 +14,10 @@ from scheduler.lease import SqlLeases
 from snapshot import database
 from snapshot.database import DRIVER, connect, told, writing
 from snapshot.engine import open_store
+from support import nobody
 from support.readings import OBJECT, SOURCE, T0, HandClock, reading
 from support.store_rig import sql_rig
 
-NOBODY = 65534
 TTL = timedelta(minutes=1)
 
 
@@ -84,27 +84,15 @@ def test_a_store_that_is_there_keeps_its_permissions(tmp_path):
 
 
 def as_nobody(act) -> tuple[int, str]:
-    """Act in a process that may not write, whoever runs the tests; return its code and words."""
-    out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 70
+    """Act in a process that may not write; return its code and what it gave or refused with."""
+
+    def told() -> tuple[int, str]:
         try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            os.write(into, str(act()).encode())
-            code = 0
+            return 0, str(act())
         except (StopAll, Locked) as error:
-            os.write(into, f"{type(error).__name__}: {error}".encode())
-            code = error.exit_code
-        finally:
-            os._exit(code)
-    os.close(into)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(out) as said:
-        return os.waitstatus_to_exitcode(status), said.read()
+            return error.exit_code, f"{type(error).__name__}: {error}"
+
+    return nobody.as_nobody(told)
 
 
 @pytest.fixture

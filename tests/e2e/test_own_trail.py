@@ -1,7 +1,6 @@
 """The trail of crmtrail itself, and both times, through the command line."""
 
 import json
-import os
 import threading
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from crmtrail.model import Gap, Loss
 from snapshot.database import connect, writing
 from support.cli import Folder
+from support.nobody import as_nobody
 from support.readings import ADA, BOB, SOURCE, at, event, reading, removal
 from support.store_rig import Watching, sql_rig
 
@@ -23,7 +23,6 @@ sources:
     objects: [Contact, Opportunity]
 """
 A, B, DEAL = "sf:Contact:003A", "sf:Contact:003B", "sf:Opportunity:006A"
-NOBODY = 65534
 NAMES = ("ada@example.com", "Bob Noyce", "+49 30 1234")
 
 
@@ -130,7 +129,7 @@ def test_a_store_that_can_only_be_read_says_that_the_view_was_not_logged(folder)
     folder.config.chmod(0o644)
     (folder.path / "crmtrail.db").chmod(0o444)
     folder.path.chmod(0o555)
-    code, said = as_nobody(lambda: folder.crmtrail("--quiet", "show", A))
+    code, said = as_nobody(lambda: looked(folder, "--quiet", "show", A))
     folder.path.chmod(0o755)
     (folder.path / "crmtrail.db").chmod(0o600)
     assert code == 0
@@ -138,26 +137,10 @@ def test_a_store_that_can_only_be_read_says_that_the_view_was_not_logged(folder)
     assert views(folder) == []
 
 
-def as_nobody(look):
-    """Look in a process that may not write; return its exit code and what it said on stderr."""
-    out, into = os.pipe()
-    child = os.fork()
-    if child == 0:
-        code = 70
-        try:
-            if os.geteuid() == 0:
-                os.setgroups([])
-                os.setgid(NOBODY)
-                os.setuid(NOBODY)
-            ended = look()
-            os.write(into, ended.err.encode())
-            code = ended.code
-        finally:
-            os._exit(code)
-    os.close(into)
-    _, status = os.waitpid(child, 0)
-    with os.fdopen(out) as said:
-        return os.waitstatus_to_exitcode(status), said.read()
+def looked(folder, *command):
+    """Return the exit code of a command and what it said on standard error."""
+    ended = folder.crmtrail(*command)
+    return ended.code, ended.err
 
 
 def test_a_view_waits_for_a_sync_that_writes(folder, tmp_path):

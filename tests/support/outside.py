@@ -116,12 +116,8 @@ def running(command: list[str], folder: Path, log: Any) -> Iterator[None]:
     try:
         yield
     finally:
-        server.terminate()
-        try:
-            server.wait(15)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.kill()  # some take long over a polite request, and nothing of theirs is kept
+        server.wait()
 
 
 def free_ports(count: int) -> list[int]:
