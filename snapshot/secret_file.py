@@ -33,8 +33,10 @@ def read_private(path: Path, what: str) -> bytes:
         raise Mistake(f"{what} {path} cannot be read: {error.strerror}") from error
 
 
-def write_first(path: Path, text: str, what: str) -> None:
+def write_first(path: Path, text: str, what: str, *, setting: str = "the path") -> None:
     """Write a file where there is none; one that somebody else was faster to write stays.
+
+    ``setting`` names where the path is set, for errors.
 
     Raises:
         Mistake: it cannot be written.
@@ -49,11 +51,13 @@ def write_first(path: Path, text: str, what: str) -> None:
             draft.unlink()
         _sync_folder(path.parent)
     except OSError as error:
-        raise _unwritable(path, what, error) from error
+        raise _unwritable(path, what, setting, error) from error
 
 
-def replace(path: Path, text: str, what: str) -> None:
+def replace(path: Path, text: str, what: str, *, setting: str = "the path") -> None:
     """Put a text in a file's place; after a crash it is the old one or the new one.
+
+    ``setting`` names where the path is set, for errors.
 
     Raises:
         Mistake: it cannot be written.
@@ -66,7 +70,7 @@ def replace(path: Path, text: str, what: str) -> None:
             draft.unlink(missing_ok=True)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _unwritable(path, what, error) from error
+        raise _unwritable(path, what, setting, error) from error
 
 
 def _draft(path: Path, text: str) -> Path:
@@ -87,8 +91,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unwritable(path: Path, what: str, error: OSError) -> Mistake:
+def _unwritable(path: Path, what: str, setting: str, error: OSError) -> Mistake:
     return Mistake(
         f"{what} {path} cannot be written: {error.strerror}",
-        hint="check the path, its folder and the permissions",
+        hint=f"check {setting}, its folder and the permissions",
     )

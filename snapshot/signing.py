@@ -26,6 +26,7 @@ from snapshot.notes import ED25519, BadNote, Note, PublicKey, Signature, base64,
 _SECRET: Final = "PRIVATE+KEY+"  # noqa: S105 -- the prefix of the text form, no secret
 _SEED_BYTES: Final = 32
 _WHAT: Final = "the signing key"
+_SETTING: Final = "ledger.key_file"
 _COMMENT: Final = "# The key that crmtrail signs checkpoints with. Keep it secret, and keep a copy."
 
 
@@ -131,7 +132,7 @@ def open_ring(path: Path, origin: str, *, make: bool) -> KeyRing:
                 hint="put it back from its copy, or make a new one with `crmtrail key --rotate`",
             )
         first = KeyRing(SigningKey.fresh(origin or this_machine()))
-        secret_file.write_first(path, _text_of(first), _WHAT)
+        secret_file.write_first(path, _text_of(first), _WHAT, setting=_SETTING)
     ring = _read(path)
     if origin and origin != ring.origin:
         raise Mistake(
@@ -147,7 +148,7 @@ def replace_ring(path: Path, ring: KeyRing) -> None:
     Raises:
         Mistake: the file cannot be written.
     """
-    secret_file.replace(path, _text_of(ring), _WHAT)
+    secret_file.replace(path, _text_of(ring), _WHAT, setting=_SETTING)
 
 
 def _text_of(ring: KeyRing) -> str:
