@@ -56,6 +56,7 @@ class Budgeted:
         self.source = connector.source
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
+        self.bulk_batch = connector.bulk_batch
         self._take = take
         self._restoring = restoring
         self._free = max(0, budget.leave_free - (budget.reserve_for_restores if restoring else 0))
@@ -75,10 +76,10 @@ class Budgeted:
         with self._permit("poll"):
             return self._inner.identity()
 
-    def objects(self) -> Sequence[str]:
-        """Return the objects that this identity can sync."""
+    def objects(self, group: str = "") -> Sequence[str]:
+        """Return the objects that this identity can sync, or those of a group."""
         with self._permit("poll"):
-            return self._inner.objects()
+            return self._inner.objects(group)
 
     def schema(self, object_: str) -> Schema:
         """Return the fields of one object as of now."""
@@ -109,6 +110,21 @@ class Budgeted:
         """Set field values."""
         with self._permit("restore"):
             return self._inner.write(object_, writes)
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Take records out of the recycle bin."""
+        with self._permit("restore"):
+            return self._inner.undelete(object_, writes)
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Make records anew."""
+        with self._permit("restore"):
+            return self._inner.recreate(object_, writes)
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Move records to the recycle bin."""
+        with self._permit("restore"):
+            return self._inner.remove(object_, writes)
 
     def usage(self) -> Usage:
         """Return the vendor's last word on our budget."""

@@ -15,6 +15,7 @@ class DryRun:
         self.source = connector.source
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
+        self.bulk_batch = connector.bulk_batch
 
     @property
     def calls(self) -> int:
@@ -25,9 +26,9 @@ class DryRun:
         """Return whom the vendor takes us for."""
         return self._inner.identity()
 
-    def objects(self) -> Sequence[str]:
-        """Return the objects that this identity can sync."""
-        return self._inner.objects()
+    def objects(self, group: str = "") -> Sequence[str]:
+        """Return the objects that this identity can sync, or those of a group."""
+        return self._inner.objects(group)
 
     def schema(self, object_: str) -> Schema:
         """Return the fields of one object as of now."""
@@ -58,6 +59,30 @@ class DryRun:
             "were left as they are",
             hint="`crmtrail apply` carries a plan out",
         )
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse.
+
+        Raises:
+            StopAll: always.
+        """
+        return self.write(object_, writes)
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse.
+
+        Raises:
+            StopAll: always.
+        """
+        return self.write(object_, writes)
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse.
+
+        Raises:
+            StopAll: always.
+        """
+        return self.write(object_, writes)
 
     def usage(self) -> Usage:
         """Return the vendor's last word on our budget."""

@@ -36,6 +36,7 @@ class Retrying:
         self.source = connector.source
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
+        self.bulk_batch = connector.bulk_batch
         self._longest = retry.longest_wait.total_seconds()
         self._backoff = wait_exponential_jitter(initial=1, max=self._longest, jitter=1)
         self._patience = tenacity.Retrying(
@@ -55,9 +56,9 @@ class Retrying:
         """Return whom the vendor takes us for."""
         return self._repeat(self._inner.identity)
 
-    def objects(self) -> Sequence[str]:
-        """Return the objects that this identity can sync."""
-        return self._repeat(self._inner.objects)
+    def objects(self, group: str = "") -> Sequence[str]:
+        """Return the objects that this identity can sync, or those of a group."""
+        return self._repeat(partial(self._inner.objects, group))
 
     def schema(self, object_: str) -> Schema:
         """Return the fields of one object as of now."""
@@ -80,6 +81,18 @@ class Retrying:
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values; repeated only while nothing was sent."""
         return self._repeat(partial(self._inner.write, object_, writes))
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Take records out of the recycle bin; repeated only while nothing was sent."""
+        return self._repeat(partial(self._inner.undelete, object_, writes))
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Make records anew; repeated only while nothing was sent."""
+        return self._repeat(partial(self._inner.recreate, object_, writes))
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Move records to the recycle bin; repeated only while nothing was sent."""
+        return self._repeat(partial(self._inner.remove, object_, writes))
 
     def usage(self) -> Usage:
         """Return the vendor's last word on our budget."""

@@ -206,12 +206,16 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of the vendor's own field history: the field took this value then."""
+    """One entry of the vendor's own field history: the field took this value then.
+
+    ``old`` is the value before, where the vendor tells it; None: it does not.
+    """
 
     field: str
     token: Token
     at: datetime
     actor: Actor
+    old: Token | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,9 @@ class Reading:
         creator: who created the record, where told.
         read_at: when the vendor answered, by the vendor's clock.
         trail: the vendor's own field history as far as it was asked for, in any order.
+        trail_whole: whether the vendor keeps history of every field of ``fields``. False: of some
+            only, so that a change which the trail does not explain is laid to ``actor``.
+        trail_since: from when on the trail is complete; None: since the record was created.
         deleted: true where the vendor showed the content of a record in its recycle bin.
     """
 
@@ -244,6 +251,8 @@ class Reading:
     created_at: datetime | None = None
     creator: Actor | None = None
     trail: tuple[Event, ...] = ()
+    trail_whole: bool = True
+    trail_since: datetime | None = None
     deleted: bool = False
 
 
@@ -270,6 +279,14 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """The vendor showed that a record is live, and its last-change stamp, but no content."""
+
+    id: str
+    modified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """What we know that we miss, between two moments."""
 
@@ -287,6 +304,10 @@ class Page:
     ``complete_to``, on the last page, is the horizon: everything before it has been read.
     ``watermark``, on the last page, is where the next poll starts reading.
     ``expected`` is the vendor's own count of live records, where this page learnt it.
+    ``sightings`` are records that were seen without their content: those that moved since they
+    were stored are to be read. ``swept``, on the last page of a run that saw every live record, is
+    the vendor's clock when it began: a stored record not seen since then is to be looked for.
+    ``pause`` is how many seconds to wait before the next page, while the vendor prepares it.
     """
 
     object: str
@@ -298,6 +319,9 @@ class Page:
     complete_to: datetime | None = None
     watermark: datetime | None = None
     expected: int | None = None
+    sightings: Sequence[Sighting] = ()
+    swept: datetime | None = None
+    pause: float = 0.0
 
 
 class Mode(StrEnum):
@@ -542,11 +566,16 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Field values to set on one record; ``key`` names the step for idempotency."""
+    """Field values to set on one record; ``key`` names the step for idempotency.
+
+    ``unmodified_since`` is the record's last-edit stamp as of the look before this write: a vendor
+    that can compares it in the same transaction, and refuses where somebody was faster.
+    """
 
     ref: Ref
     fields: Tokens
     key: str
+    unmodified_since: datetime | None = None
 
 
 class Verdict(StrEnum):
@@ -559,13 +588,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The vendor's word on one write. ``message`` is the vendor's, ``hint`` ours."""
+    """The vendor's word on one write. ``message`` is the vendor's, ``hint`` ours.
+
+    ``id`` is the record's id after the write where that is news: of a record made anew.
+    """
 
     key: str
     verdict: Verdict
     code: str = ""
     message: str = ""
     hint: str = ""
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,10 @@ class Connector(Protocol):
     read_batch: int
     """How many ids one `read` may ask for."""
     write_batch: int
-    """How many records one `write` may carry."""
+    """How many records one `write` may carry, and `undelete`, `recreate` and `remove`."""
+    bulk_batch: int
+    """How many records one `write` may carry where that costs far fewer requests; it then returns
+    only after the vendor has worked through them. Equal to ``write_batch`` where there is none."""
 
     @property
     def calls(self) -> int:
@@ -73,8 +76,15 @@ class Connector(Protocol):
         """Return whom the vendor takes us for."""
         ...
 
-    def objects(self) -> Sequence[str]:
-        """Return the objects that this identity can sync."""
+    def objects(self, group: str = "") -> Sequence[str]:
+        """Return the objects that this identity can sync, or those of a group of trail objects.
+
+        A group is written ``@name`` in the config. Objects of a group that the account does not
+        have are returned too: their `page` is empty and tells a gap.
+
+        Raises:
+            Mistake: the vendor has no such group.
+        """
         ...
 
     def schema(self, object_: str) -> Schema:
@@ -113,6 +123,24 @@ class Connector(Protocol):
         The token ``null`` clears a field. Raises Throttled only if nothing was sent, and
         Ambiguous if the whole batch may or may not have landed.
         """
+        ...
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Take records out of the vendor's recycle bin; their fields are not set.
+
+        Refused, with what to do instead, where the vendor cannot. Raises like `write`.
+        """
+        ...
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Make records anew; ``ref`` is what each was, `Answer.id` the id that it has now.
+
+        Fields that can only be set by a second write are left to that. Raises like `write`.
+        """
+        ...
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Move records to the vendor's recycle bin. Raises like `write`."""
         ...
 
     def usage(self) -> Usage:

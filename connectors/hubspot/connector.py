@@ -13,6 +13,7 @@ from connectors.hubspot.refusals import Absent, Refusal
 from connectors.hubspot.shapes import Account, TokenFacts
 from connectors.hubspot.transport import Transport
 from connectors.hubspot.writing import WRITE_BATCH, Writing
+from connectors.unable import unable
 from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.errors import CredentialsRefused, Mistake, PermissionMissing, Unavailable
 from crmtrail.model import (
@@ -47,6 +48,7 @@ class HubSpotConnector:
 
     read_batch = READ_BATCH
     write_batch = WRITE_BATCH
+    bulk_batch = WRITE_BATCH
 
     def __init__(self, source: str, settings: SourceConfig, auth: AuthConfig, clock: Clock) -> None:
         self.source = source
@@ -88,8 +90,16 @@ class HubSpotConnector:
         name = " ".join(part for part in ("HubSpot", portal, f"({kind})" if kind else "") if part)
         return Identity(portal, str(facts.app_id or facts.user_id or "token"), name, told_at)
 
-    def objects(self) -> Sequence[str]:
-        """Return standard and custom objects that the token may read."""
+    def objects(self, group: str = "") -> Sequence[str]:
+        """Return standard and custom objects that the token may read.
+
+        Raises:
+            Mistake: there are no groups of trail objects yet.
+        """
+        if group:
+            raise Mistake(
+                f"HubSpot has no group @{group}", hint="name the objects themselves in the config"
+            )
         return metadata.objects(self._client)
 
     def schema(self, object_: str) -> Schema:
@@ -128,6 +138,31 @@ class HubSpotConnector:
             raise Mistake(f"at most {self.write_batch} records can be written at once")
         fields = self._fields(object_) if writes else {}
         return Writing(self._client, object_, fields).write(writes)
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse: HubSpot has no request that takes a record out of its recycle bin."""
+        del object_
+        return unable(
+            writes,
+            "HubSpot restores archived records only in its own recycle bin",
+            "restore it there (Settings, Recycle bin), within 90 days",
+        )
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse: records of HubSpot are not made anew yet."""
+        del object_
+        return unable(
+            writes,
+            "crmtrail does not make HubSpot records anew yet",
+            "restore it in HubSpot's recycle bin, within 90 days",
+        )
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Refuse: records of HubSpot are not archived by crmtrail yet."""
+        del object_
+        return unable(
+            writes, "crmtrail does not archive HubSpot records yet", "archive it in HubSpot"
+        )
 
     def usage(self) -> Usage:
         """Return the daily quota as HubSpot last told it."""

@@ -16,6 +16,7 @@ from connectors.salesforce.ids import to18
 from connectors.salesforce.people import People
 from connectors.salesforce.readings import text_of
 from connectors.salesforce.schema import Describe, Known, Listing, know, listed
+from connectors.unable import unable
 from crmtrail.config import SourceConfig
 from crmtrail.errors import (
     CursorLost,
@@ -43,6 +44,7 @@ class Salesforce:
 
     read_batch = soql.PAGE
     write_batch = writing.BATCH
+    bulk_batch = writing.BATCH
 
     def __init__(
         self, source: str, settings: SourceConfig, token: str, version: str, clock: Clock
@@ -80,8 +82,10 @@ class Salesforce:
             server_time=self._time(),
         )
 
-    def objects(self) -> Sequence[str]:
+    def objects(self, group: str = "") -> Sequence[str]:
         """Return the objects that this identity can sync, sorted."""
+        if group:
+            raise Mistake(f"Salesforce has no group @{group}")
         return listed(self._client.get("sobjects", Listing))
 
     def schema(self, object_: str) -> Schema:
@@ -133,6 +137,21 @@ class Salesforce:
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values; one answer for each write, in order."""
         return writing.send(self._client, _named(object_), writes)
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Take records out of the recycle bin."""
+        del object_
+        return unable(writes, "not yet", "undelete it in Salesforce")
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Make records anew."""
+        del object_
+        return unable(writes, "not yet", "create it in Salesforce")
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        """Move records to the recycle bin."""
+        del object_
+        return unable(writes, "not yet", "delete it in Salesforce")
 
     def usage(self) -> Usage:
         """Return the vendor's last word on our budget."""

@@ -98,6 +98,7 @@ class MemoryConnector:
         self.source = schema.source
         self.read_batch = read_batch
         self.write_batch = write_batch
+        self.bulk_batch = write_batch
         self.things: dict[str, Thing] = {}
         self.boundary: Callable[[str], None] = lambda _name: None
         self.audit: Callable[[Sequence[Write]], None] = lambda _writes: None
@@ -155,8 +156,10 @@ class MemoryConnector:
         self._call("identity")
         return Identity(self.account, US.id or "", "crmtrail")
 
-    def objects(self) -> Sequence[str]:
+    def objects(self, group: str = "") -> Sequence[str]:
         self._call("objects")
+        if group:
+            raise Mistake(f"there is no group @{group}")
         return (self._schema.object,)
 
     def schema(self, object_: str) -> Schema:
@@ -228,11 +231,67 @@ class MemoryConnector:
         self.boundary("write answered")
         return answers
 
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._one_by_one(object_, "undelete", writes, self._undeleted)
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._one_by_one(object_, "recreate", writes, self._made_anew)
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._one_by_one(object_, "remove", writes, self._removed)
+
     def usage(self) -> Usage:
         return Usage()
 
     def close(self) -> None:
         return
+
+    def _one_by_one(
+        self,
+        object_: str,
+        what: str,
+        writes: Sequence[Write],
+        carry_out: Callable[[Write], Answer],
+    ) -> Sequence[Answer]:
+        assert object_ == self._schema.object
+        assert len(writes) <= self.write_batch
+        self._call(what)
+        self.audit(writes)
+        self.written.append(tuple(writes))
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is not None and not fault.landed:
+            raise fault.error
+        answers = [self.refusals.get(write.ref.id) or carry_out(write) for write in writes]
+        self.boundary(f"{what} landed")
+        if fault is not None:
+            raise fault.error
+        self.boundary(f"{what} answered")
+        return answers
+
+    def _undeleted(self, write: Write) -> Answer:
+        thing = self.things.get(write.ref.id)
+        if thing is None or not thing.deleted:
+            return Answer(write.key, Verdict.REFUSED, "UNDELETE_FAILED", "not in the recycle bin")
+        self._stamp(thing)
+        thing.deleted = False
+        return Answer(write.key, Verdict.ACCEPTED)
+
+    def _made_anew(self, write: Write) -> Answer:
+        id_ = f"new{len(self.things):015d}"
+        self.create(id_, write.fields, US)
+        return Answer(write.key, Verdict.ACCEPTED, id=id_)
+
+    def _removed(self, write: Write) -> Answer:
+        thing = self.things.get(write.ref.id)
+        if thing is None or thing.deleted:
+            return Answer(write.key, Verdict.REFUSED, "ENTITY_IS_DELETED", "entity is deleted")
+        self._stamp(thing)
+        thing.deleted = True
+        return Answer(write.key, Verdict.ACCEPTED)
+
+    def _stamp(self, thing: Thing) -> None:
+        thing.modified_at = thing.edited_at = self._clock.now()
+        thing.actor = US
 
     def _call(self, name: str) -> None:
         self.boundary(name)

@@ -26,6 +26,7 @@ class MoodyConnector:
     source = "sf"
     read_batch = 7
     write_batch = 3
+    bulk_batch = 3
 
     def __init__(self, *moods: CrmtrailError | None, price: int = 1) -> None:
         self.moods = list(moods)
@@ -40,8 +41,8 @@ class MoodyConnector:
         self._ask("identity")
         return Identity("org", "ada")
 
-    def objects(self) -> Sequence[str]:
-        self._ask("objects")
+    def objects(self, group: str = "") -> Sequence[str]:
+        self._ask(f"objects of {group}" if group else "objects")
         return ["Account"]
 
     def schema(self, object_: str) -> Schema:
@@ -62,15 +63,27 @@ class MoodyConnector:
         return {}
 
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
-        self._ask("write")
-        self.written += writes
-        return [Answer(write.key, Verdict.ACCEPTED) for write in writes]
+        return self._done("write", writes)
+
+    def undelete(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._done("undelete", writes)
+
+    def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._done("recreate", writes)
+
+    def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        return self._done("remove", writes)
 
     def usage(self) -> Usage:
         return self.told
 
     def close(self) -> None:
         self.closed = True
+
+    def _done(self, what: str, writes: Sequence[Write]) -> Sequence[Answer]:
+        self._ask(what)
+        self.written += writes
+        return [Answer(write.key, Verdict.ACCEPTED) for write in writes]
 
     def _ask(self, what: str) -> None:
         self.asked.append(what)
