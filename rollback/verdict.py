@@ -34,7 +34,7 @@ from rollback.meaning import BLANK, alike, sayable, spoken
 from rollback.plan import Left, left_sorts
 from rollback.preflight import Check, Decision, told
 from snapshot.awaited import MODIFIED, READ
-from snapshot.diff import TICK
+from snapshot.drafts import TICK
 
 EDITOR: Final = "@editor"
 """Key of the last editor's id in a before-image."""

@@ -11,7 +11,8 @@ from typing import Final
 from crmtrail.model import ChangeSet, Op, Operation, Reading, Removal
 from crmtrail.ports import Kept, Noticed
 from snapshot.awaited import Sent
-from snapshot.diff import Draft, Past, unfold
+from snapshot.diff import unfold
+from snapshot.drafts import Draft, Past
 
 OPEN_FOR: Final = timedelta(hours=6)
 """How far an operation may lie from a change set that could still belong to it."""
@@ -42,6 +43,7 @@ class Batch:
     """What was found together, by the vendor's id. ``seen`` are steps of ours that showed up."""
 
     records: dict[str, Touched]
+    horizon: datetime | None = None
     seen: dict[tuple[str, int], int] = field(default_factory=dict)
     read: int = 0
 
@@ -56,7 +58,7 @@ class Batch:
         read_back: bool = False,
     ) -> "Batch":
         """Unfold everything found, in order."""
-        batch = cls({})
+        batch = cls({}, horizon)
         for one in found:
             batch.read += 1
             id_ = one.ref.id
@@ -85,7 +87,12 @@ class Batch:
         Raises:
             ValueError: detection did not answer for every change set.
         """
-        shown = [d.change_set for d in self.drafts() if _to_notice(d.change_set)]
+        shown = [
+            draft.change_set
+            for touched in self.records.values()
+            for draft in touched.drafts
+            if self._is_news(touched, draft.change_set)
+        ]
         noticed = look(shown) if shown else Noticed()
         if len(noticed.membership) != len(shown):
             raise ValueError(
@@ -97,12 +104,21 @@ class Batch:
                 self._place(touched, touched.past, membership)
         return noticed
 
-    @staticmethod
-    def _place(touched: Touched, past: Past, membership: Iterator[str | None]) -> None:
+    def _is_news(self, touched: Touched, made: ChangeSet) -> bool:
+        """Whether detection is asked about a version.
+
+        Not where it is ours or followed from ours, nor where it lies before our first sight of the
+        record and before everything that was read by then: that is imported history.
+        """
+        if made.op in UNNOTICED or made.transaction is not None:
+            return False
+        return touched.before is not None or (self.horizon is not None and made.at > self.horizon)
+
+    def _place(self, touched: Touched, past: Past, membership: Iterator[str | None]) -> None:
         previous = touched.before.operation if touched.before else None
         for no, draft in enumerate(touched.drafts):
             made = draft.change_set
-            operation = next(membership) if _to_notice(made) else None
+            operation = next(membership) if self._is_news(touched, made) else None
             if operation is not None or made.previous_operation != previous:
                 made = replace(made, operation=operation, previous_operation=previous)
                 touched.drafts[no] = draft._replace(change_set=made)
@@ -140,13 +156,8 @@ class Batch:
                     otherwise = True
             created += appeared
             deleted += left
-            updated += otherwise
+            updated += otherwise and not touched.appeared
         return Kept(self.read, created, updated, deleted, changes, tuple(incidents))
-
-
-def _to_notice(made: ChangeSet) -> bool:
-    """Whether detection is asked about a version: not where it is ours or followed from ours."""
-    return made.op not in UNNOTICED and made.transaction is None
 
 
 def may_grow(operation: Operation, change_sets: Sequence[ChangeSet]) -> bool:

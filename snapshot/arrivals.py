@@ -10,11 +10,12 @@ from crmtrail.model import Reading
 from crmtrail.slices import Slices
 from snapshot import bulk
 from snapshot.desk import Desk
-from snapshot.diff import fingerprint, newest
+from snapshot.diff import fingerprint
 from snapshot.heads import checksum
 from snapshot.leaves import size_of
 from snapshot.packing import STAMP
 from snapshot.times import micros
+from snapshot.trails import newest
 
 _RECORD: Final = (
     "record_id",

@@ -7,24 +7,18 @@ versions that lead from the one to the other, in order. Three rules run through 
 * A field that the reading does not have keeps its stored token: absent is never blank.
 * Tokens that mean the same are the same; the stored one stays.
 
-What is made for every record of a first load is a tuple: frozen, and quick to make.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
-from itertools import compress, groupby
-from operator import ne
-from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from crmtrail.model import (
     Actor,
-    ActorKind,
     Change,
     ChangeSet,
-    Event,
     Loss,
     Op,
     Reading,
@@ -33,71 +27,15 @@ from crmtrail.model import (
     Tokens,
     stamp,
     token_of,
-    unknown,
 )
 from crmtrail.slices import Slices
 from snapshot.awaited import Sent
-from snapshot.canonical import document_of, same
+from snapshot.canonical import document_of
+from snapshot.drafts import NO_CREATOR, Draft, Edit, Past, Unfolded, author_of, changes_between
 from snapshot.packing import joined
-
-TICK: Final = timedelta(seconds=1)
-"""The coarsest stamp of a vendor (Salesforce, fact sheet 7.1)."""
+from snapshot.trails import backwards, forwards, newest
 
 _FINGERPRINT: Final = 16
-
-STAMP_ONLY: Final = Actor(ActorKind.SYSTEM, why="the stamp moved without an edit by a user")
-COMPUTED: Final = Actor(ActorKind.SYSTEM, name="computed by the CRM")
-UNNAMED: Final = unknown("the vendor's history does not name it")
-NO_CREATOR: Final = unknown("the vendor does not tell who created it")
-
-
-class Past(NamedTuple):
-    """A record as stored.
-
-    ``fields`` need only be there where a reading's fingerprint differs from ``seen``, that of the
-    last one. ``history_to`` is the newest entry of the vendor's field history already folded in.
-    ``operation`` is that of the newest version.
-    """
-
-    number: int
-    fields: Tokens
-    modified_at: datetime
-    edited_at: datetime
-    known_at: datetime
-    deleted: bool = False
-    history_to: datetime | None = None
-    operation: str | None = None
-    seen: bytes = b""
-
-
-class Draft(NamedTuple):
-    """One version to store: what changed, and the record after it.
-
-    ``fields`` and ``stamps`` are None where only the record's life changed; ``note`` is the JSON
-    of what a removal told.
-    """
-
-    change_set: ChangeSet
-    fields: Tokens | None
-    stamps: Tokens | None
-    deleted: bool
-    note: str | None = None
-
-
-class Unfolded(NamedTuple):
-    """The versions to store, and the record after them.
-
-    ``past`` is the very object given where nothing at all is to be stored. ``seen`` gives the
-    version number in which each of our own steps showed up.
-    """
-
-    past: Past | None
-    drafts: tuple[Draft, ...] = ()
-    seen: Mapping[tuple[str, int], int] = MappingProxyType({})
-
-
-_Edit: TypeAlias = tuple[tuple[Change, ...], Actor, datetime]
-"""Changes made together, by whom and when."""
 
 
 def unfold(
@@ -162,10 +100,7 @@ def is_new(found: Reading, horizon: datetime | None) -> bool:
 
 
 def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
-    if is_new(found, horizon) and found.created_at is not None:
-        op, at, actor = Op.CREATE, found.created_at, found.creator or NO_CREATOR
-    else:
-        op, at, actor = Op.BASELINE, found.modified_at, found.actor
+    seen = fingerprint(found)
     past = Past(
         number=1,
         fields=found.fields,
@@ -174,8 +109,15 @@ def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
         known_at=found.read_at,
         deleted=found.deleted,
         history_to=newest(None, found.trail),
-        seen=fingerprint(found),
+        seen=seen,
     )
+    new = is_new(found, horizon)
+    if found.trail and (drafts := backwards(found, new=new)):
+        return Unfolded(past._replace(number=len(drafts)), drafts)
+    if new and found.created_at is not None:
+        op, at, actor = Op.CREATE, found.created_at, found.creator or NO_CREATOR
+    else:
+        op, at, actor = Op.BASELINE, found.modified_at, found.actor
     change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at)
     return Unfolded(past, (Draft(change_set, found.fields, found.stamps, found.deleted),))
 
@@ -211,12 +153,12 @@ def _loss(found: Removal) -> dict[str, Token]:
 
 
 def _read(past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool) -> Unfolded:
-    edits: list[_Edit] = []
+    edits: list[Edit] = []
     tokens: dict[str, Token] = {}
     seen = fingerprint(found)
     if says_more(past, found, seen):
         tokens = dict(past.fields)
-        edits = _by_trail(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
+        edits = forwards(past, tokens, found) if found.trail else _by_stamps(past, tokens, found)
     versions, ours = _ops(edits, past, found, sent, followed=followed)
     drafts = _drafts(versions, past, tokens, found)
     after = Past(
@@ -246,7 +188,7 @@ def _drafts(
 ) -> list[Draft]:
     """Number the versions and tell the record after each; ``tokens`` move along."""
     drafts: list[Draft] = []
-    for offset, (op, changes, actor, at, plan) in enumerate(versions, start=1):
+    for offset, (op, changes, actor, at, plan, coalesced) in enumerate(versions, start=1):
         tokens.update((c.field, c.new) for c in changes if c.new is not None)
         change_set = ChangeSet(
             found.ref,
@@ -258,7 +200,7 @@ def _drafts(
             found.read_at,
             previous_operation=past.operation if offset == 1 else None,
             transaction=plan,
-            since=past.known_at if changes and (not found.trail or actor is UNNAMED) else None,
+            since=past.known_at if coalesced else None,
         )
         last = offset == len(versions)
         gone = found.deleted if last else past.deleted
@@ -267,109 +209,37 @@ def _drafts(
     return drafts
 
 
-def _changes(tokens: Tokens, to: Tokens) -> tuple[Change, ...]:
-    """Return how fields have to change, sorted by field."""
-    was, names, values = tokens.get, to.keys(), to.values()
-    differing = [*compress(zip(names, values, strict=True), map(ne, map(was, names), values))]
-    if len(differing) > 1:
-        differing.sort()
-    return tuple(
-        [Change(name, was(name), token) for name, token in differing if not same(was(name), token)]
-    )
-
-
-def _by_stamps(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
+def _by_stamps(past: Past, tokens: Tokens, found: Reading) -> list[Edit]:
     """Without the vendor's history: one change set, ascribed by which stamp moved."""
-    changes = _changes(tokens, found.fields)
-    return [(changes, *_author(past, found))] if changes else []
+    changes = changes_between(tokens, found.fields)
+    return [(changes, *author_of(past, found), True)] if changes else []
 
 
-def _author(past: Past, found: Reading) -> tuple[Actor, datetime]:
-    # A stamp of whole seconds does not move for a second edit within its second: if we last
-    # looked while it was still running, the edit came after our look.
-    running = found.edited_at == found.modified_at and past.known_at < found.edited_at + TICK
-    if found.edited_at != past.edited_at or running:
-        return found.actor, found.edited_at
-    if found.modified_at != past.modified_at:
-        return STAMP_ONLY, found.modified_at
-    return COMPUTED, found.read_at
-
-
-def _by_trail(past: Past, tokens: Tokens, found: Reading) -> list[_Edit]:
-    """With the vendor's history: one change set for each (time, actor), then the remainder."""
-    since = max(past.modified_at, past.history_to or past.modified_at)
-    running = dict(tokens)
-    edits: list[_Edit] = []
-    for (at, actor), events in groupby(_events(since, tokens, found), key=_group):
-        changes = _changes(running, {event.field: event.token for event in events})
-        if changes:
-            edits.append((changes, actor, at))
-            running.update((c.field, c.new) for c in changes if c.new is not None)
-    rest = _changes(running, found.fields)
-    if rest:
-        edits.append((rest, UNNAMED, found.modified_at))
-    return edits
-
-
-def _events(since: datetime, tokens: Tokens, found: Reading) -> list[Event]:
-    """Return the events to replay, in time order; those of one time and actor together."""
-    known = [event for event in found.trail if event.field in found.fields]
-    chosen = [event for event in known if event.at > since]
-    told = {event.field for event in chosen}
-    late: dict[str, Event] = {}
-    for event in known:
-        newest = late.get(event.field)
-        if event.field not in told and (newest is None or event.at >= newest.at):
-            late[event.field] = event
-    for name, event in late.items():
-        now = found.fields[name]
-        if same(event.token, now) and not same(tokens.get(name), now):
-            chosen.append(event)
-    return sorted(chosen, key=_place)
-
-
-def _group(event: Event) -> tuple[datetime, Actor]:
-    return event.at, event.actor
-
-
-def _place(event: Event) -> tuple[datetime, str, str, str]:
-    actor = event.actor
-    return event.at, actor.kind, actor.id or "", f"{actor.name}\n{actor.via}\n{actor.why}"
-
-
-def newest(history_to: datetime | None, trail: Iterable[Event]) -> datetime | None:
-    """Return the time of the newest entry of the vendor's field history folded in so far."""
-    moments = [event.at for event in trail]
-    if history_to is not None:
-        moments.append(history_to)
-    return max(moments, default=None)
-
-
-_Version: TypeAlias = tuple[Op, tuple[Change, ...], Actor, datetime, str | None]
+_Version: TypeAlias = tuple[Op, tuple[Change, ...], Actor, datetime, str | None, bool]
 
 
 def _ops(
-    edits: Sequence[_Edit], past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool
+    edits: Sequence[Edit], past: Past, found: Reading, sent: Sequence[Sent], *, followed: bool
 ) -> tuple[list[_Version], Mapping[tuple[str, int], int]]:
     """Name what each edit did, set our own restores apart, and add what is no edit."""
     versions: list[_Version] = []
     seen: dict[tuple[str, int], int] = {}
-    for changes, actor, at in edits:
+    for changes, actor, at, coalesced in edits:
         ours, rest = _set_apart(changes, at, sent)
         if rest:
             # What followed from our write (workflows, formulas) is laid to it and never alarms.
             cause = ours[0][0].plan if ours and followed else None
-            versions.append((Op.UPDATE, rest, actor, at, cause))
+            versions.append((Op.UPDATE, rest, actor, at, cause, coalesced))
         for step, restored in ours:
-            versions.append((Op.RESTORE, restored, actor, at, step.plan))
+            versions.append((Op.RESTORE, restored, actor, at, step.plan, coalesced))
             seen[step.plan, step.no] = past.number + len(versions)
     if past.deleted and not found.deleted:
         if versions and versions[-1][0] is Op.UPDATE:
             versions[-1] = (Op.UNDELETE, *versions[-1][1:])
         else:
-            versions.append((Op.UNDELETE, (), *_author(past, found), None))
+            versions.append((Op.UNDELETE, (), *author_of(past, found), None, False))
     if found.deleted and not past.deleted:
-        versions.append((Op.DELETE, (), *_author(past, found), None))
+        versions.append((Op.DELETE, (), *author_of(past, found), None, False))
     return versions, seen
 
 

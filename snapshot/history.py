@@ -53,7 +53,8 @@ _SETTERS: Final = (
     " CROSS JOIN actor AS a ON a.actor_id = v.actor_id"
     f" UNION ALL SELECT NULL, {_SETTER} FROM version AS v"
     " CROSS JOIN actor AS a ON a.actor_id = v.actor_id"
-    " WHERE v.record_id = ? AND v.number = 1"
+    " WHERE v.record_id = ? AND v.number = (SELECT max(b.number) FROM version AS b"
+    " WHERE b.record_id = v.record_id AND (b.number = 1 OR b.op = 'baseline'))"
 )
 
 

@@ -20,7 +20,8 @@ from snapshot.absorbing import Batch
 from snapshot.arrivals import look_again, write_arrivals
 from snapshot.awaited import Sent, awaited
 from snapshot.desk import Desk, Place
-from snapshot.diff import Past, fingerprint, says_more
+from snapshot.diff import fingerprint, says_more
+from snapshot.drafts import Past
 from snapshot.noticed import keep_findings, keep_operations, open_operations, seal_findings
 from snapshot.schemas import newest_schema
 from snapshot.shelf import Shelf

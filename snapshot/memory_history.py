@@ -7,14 +7,14 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from crmtrail.model import ChangeSet, Checkpoint, Ref, Version, utc
+from crmtrail.model import ChangeSet, Checkpoint, Op, Ref, Version, utc
 from crmtrail.ports import Blame, Deed, Difference, Entry, Head, Line, Query, Verification
 from snapshot import lineage
-from snapshot.asof import Dated, Mark, blamed, compared, mark_at, touches
+from snapshot.asof import Dated, Mark, blamed, compared, mark_at, touches, values_at
 from snapshot.canonical import digest_of, document_of
 from snapshot.deeds import Span, deed_of, start_of
 from snapshot.deeds import page_of as deeds_of
-from snapshot.diff import Draft, Past
+from snapshot.drafts import Draft, Past
 from snapshot.entries import Said, action_entry, actor_key, actor_named, version_entry
 from snapshot.ledger import EMPTY_ROOT, leaf_hash, node_hash
 from snapshot.logpage import actor_matches, blanks, checked, page_of, shown
@@ -40,15 +40,16 @@ class _Record:
             for change in draft.change_set.changes
         ]
 
-    def fields_at(self, moment: int) -> dict[str, str]:
-        """Return the fields at a time, walking forward from the first version."""
-        fields = dict(self.drafts[0].fields or {})
-        for draft in self.drafts:
-            if micros(draft.change_set.at) <= moment:
-                for change in draft.change_set.changes:
-                    if change.new is not None:
-                        fields[change.field] = change.new
-        return fields
+    def fields_at(self, moment: int, number: int) -> dict[str, str]:
+        """Return the fields at a time, from those after the version that counts then."""
+        upto = _Record(self.past, self.drafts[:number])
+        fields: dict[str, str] = {}
+        for draft in upto.drafts:
+            if draft.change_set.number == 1 or draft.change_set.op is Op.BASELINE:
+                fields |= draft.fields or {}
+            fields |= {c.field: c.new for c in draft.change_set.changes if c.new is not None}
+        then = fields | values_at(upto.changes(), moment)
+        return {name: token for name, token in then.items() if token is not None}
 
     def known_by(self, known: datetime) -> "_Record":
         """Return the record as it was known at a time."""
@@ -66,7 +67,7 @@ class _Record:
         if mark is None:
             return None
         made = self.drafts[mark.number - 1].change_set
-        fields = self.fields_at(moment)
+        fields = self.fields_at(moment, mark.number)
         return Version(
             ref,
             made.number,
@@ -158,6 +159,8 @@ class MemoryHistory:
         setters = {}
         first = record.drafts[0].change_set
         for draft in record.drafts:
+            if draft.change_set.op is Op.BASELINE:
+                first = draft.change_set
             setters.update({change.field: draft.change_set for change in draft.change_set.changes})
         return [
             blamed(name, token, setters.get(name, first))

@@ -7,7 +7,7 @@ from datetime import datetime
 from crmtrail.errors import Unfound
 from crmtrail.model import Op, Ref, utc
 from crmtrail.ports import Line, Succession
-from snapshot.diff import Draft
+from snapshot.drafts import Draft
 from snapshot.lineage import MERGED, RECREATED, heir_in, line
 
 

@@ -12,7 +12,7 @@ from crmtrail.model import Change, Op, Reading, Ref, Tokens
 from crmtrail.slices import Slices
 from snapshot import bulk
 from snapshot.codec import Codec
-from snapshot.diff import Draft
+from snapshot.drafts import Draft
 from snapshot.entries import Said, version_entry
 from snapshot.keys.sealing import seal
 from snapshot.leaves import grow

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import NamedTuple, TypeAlias
 
 from crmtrail.model import Reading, Removal
-from snapshot.diff import Past, fingerprint, is_new, says_more
+from snapshot.diff import fingerprint, is_new, says_more
+from snapshot.drafts import Past
 
 Found: TypeAlias = Reading | Removal
 
@@ -34,7 +35,7 @@ def sort(found: Sequence[Found], stored: Mapping[str, Past], horizon: datetime |
         if isinstance(one, Removal):
             rest.append(one)
         elif past is None:
-            (rest if is_new(one, horizon) else arrivals).append(one)
+            (rest if one.trail or is_new(one, horizon) else arrivals).append(one)
         elif _is_still(past, one):
             still.append(one)
         else:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from crmtrail.model import Ref
+from crmtrail.model import Op, Ref
 from snapshot import bulk
 from snapshot.absorbing import Batch, Touched
 from snapshot.desk import Desk
-from snapshot.diff import Past
+from snapshot.drafts import Past
 from snapshot.heads import checksum
 from snapshot.leaves import size_of
 from snapshot.scribe import Scribe, Work, documents_of, names_of
@@ -132,7 +132,8 @@ class Writer:
             row, ref = rows[id_], Ref(source, object_, id_)
             since = row.since
             for draft in touched.drafts:
-                whole = since + 1 >= KEYFRAME_EVERY and draft.fields is not None
+                due = since + 1 >= KEYFRAME_EVERY or draft.change_set.op is Op.BASELINE
+                whole = due and draft.fields is not None
                 since = 0 if whole else since + 1
                 yield Work(ref, row.record_id, row.key_id, draft, whole)
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,19 +41,16 @@ tokens = st.sampled_from(TOKENS)
 def readings(draw):
     modified = draw(seconds)
     fields = draw(st.dictionaries(st.sampled_from(FIELDS), tokens, min_size=1))
-    trail = draw(
-        st.lists(
-            st.builds(
-                event,
-                st.sampled_from(FIELDS),
-                st.sampled_from(("1", "2", None)),
-                seconds,
-                st.sampled_from(ACTORS),
-            ),
-            max_size=3,
-        )
+    told = st.builds(
+        event,
+        st.sampled_from(FIELDS),
+        st.sampled_from(("1", "2", None)),
+        seconds,
+        st.sampled_from(ACTORS),
     )
-    return reading(
+    trail = [replace(one, old=draw(st.none() | tokens)) for one in draw(st.lists(told, max_size=3))]
+    since = draw(st.none() | seconds)
+    found = reading(
         draw(st.sampled_from(IDS)),
         tokens=fields,
         modified=modified,
@@ -62,6 +60,11 @@ def readings(draw):
         created=draw(st.none() | seconds),
         trail=trail,
         deleted=draw(st.booleans()) and draw(st.booleans()),
+    )
+    return replace(
+        found,
+        trail_whole=draw(st.booleans()),
+        trail_since=None if since is None else at(since),
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 from crmtrail.model import Change, Loss, Op
 from snapshot.awaited import Sent
 from snapshot.canonical import tokens_of
-from snapshot.diff import COMPUTED, STAMP_ONLY, UNNAMED, Past, unfold
+from snapshot.diff import unfold
+from snapshot.drafts import COMPUTED, STAMP_ONLY, UNNAMED, Past
 from support.readings import ADA, BOB, ROBOT, at, event, reading, ref, removal
 
 FIRST = reading("003A", {"Phone": "1", "Fax": "1"})
