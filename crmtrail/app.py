@@ -237,8 +237,9 @@ class App:
         *,
         stopping: Callable[[], bool] = lambda: False,
         progress: Progress = lambda _: None,
+        accept_loss: bool = False,
     ) -> Run:
-        """Sync one object now. Errors become the result.
+        """Sync one object now. Errors become the result; see `scheduler.runner.Runner.run`.
 
         Raises:
             Mistake: the source is not in the config.
@@ -255,7 +256,14 @@ class App:
             ttl=self.config.scheduler.lease,
         )
         connector = self.connector(target.source)
-        return runner.run(connector, target.object, mode, stopping=stopping, progress=progress)
+        return runner.run(
+            connector,
+            target.object,
+            mode,
+            stopping=stopping,
+            progress=progress,
+            accept_loss=accept_loss,
+        )
 
     def serve(
         self, stopping: threading.Event, finished: Callable[[Run], None] = lambda _: None
@@ -297,9 +305,17 @@ class App:
         from crmtrail.logs import tell_run
 
         target = Target(job.source, job.object)
-        run = self.sync(target, Mode.INCREMENTAL, stopping=stopping.is_set)
+        run = self.sync(target, self._due(target), stopping=stopping.is_set)
         synced(run)
         tell_run(run)
+
+    def _due(self, target: Target) -> Mode:
+        from scheduler.due import mode_due
+
+        settings = self._settings(target.source)
+        sweeps = self.store.sweeps(target.source, target.object)
+        now = self.clock.now()
+        return mode_due(sweeps, now, reconcile=settings.reconcile, refresh=settings.refresh)
 
     def status(self) -> Status:
         """Return where everything stands. Sends no request."""

@@ -101,6 +101,8 @@ class SourceConfig(_Part):
     objects: Literal["*"] | tuple[str, ...] = "*"
     exclude: tuple[str, ...] = ()
     every: Lasting | None = None
+    reconcile: Lasting | None = timedelta(days=1)
+    refresh: Lasting | None = timedelta(days=7)
     overlap: Duration = timedelta(minutes=10)
     timeout: Lasting = timedelta(seconds=120)
     client_id: str = "crmtrail"

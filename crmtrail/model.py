@@ -177,6 +177,9 @@ class Field:
 
     ``computed`` is true for formulas, roll-ups and other values nobody writes. ``options`` lists
     the allowed values and is empty where any value goes. ``max_length`` counts characters.
+    ``required`` is true where a record cannot be made without it. ``masked`` is true where a mask
+    is read in place of the value. ``scale`` counts digits after the point. ``formula`` is the text
+    of the formula, where the vendor tells it.
     """
 
     name: str
@@ -191,17 +194,35 @@ class Field:
     options: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     max_length: int | None = None
+    required: bool = False
+    masked: bool = False
+    scale: int | None = None
+    formula: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """Records that a deletion reaches: those whose ``field`` names the deleted record.
+
+    ``cascades``: they are deleted with it. ``restricts``: they keep it from being deleted.
+    """
+
+    object: str
+    field: str
+    cascades: bool = False
+    restricts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The fields of one object at one time."""
+    """The fields of one object at one time. ``dependents`` are what its deletion reaches."""
 
     source: str
     object: str
     fields: Mapping[str, Field]
     label: str = ""
     undeletable: bool = False
+    dependents: tuple[Dependent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,10 +325,11 @@ class Page:
     ``complete_to``, on the last page, is the horizon: everything before it has been read.
     ``watermark``, on the last page, is where the next poll starts reading.
     ``expected`` is the vendor's own count of live records, where this page learnt it.
-    ``sightings`` are records that were seen without their content: those that moved since they
-    were stored are to be read. ``swept``, on the last page of a run that saw every live record, is
-    the vendor's clock when it began: a stored record not seen since then is to be looked for.
-    ``pause`` is how many seconds to wait before the next page, while the vendor prepares it.
+    ``sightings`` are records that were seen without their content, at ``sighted_at`` by the
+    vendor's clock: those that moved since they were stored are to be read. ``swept``, on the last
+    page of a run that saw every live record, is the vendor's clock when it began: a stored record
+    not seen since then is to be looked for. ``pause`` is how many seconds to wait before the next
+    page, while the vendor prepares it.
     """
 
     object: str
@@ -320,6 +342,7 @@ class Page:
     watermark: datetime | None = None
     expected: int | None = None
     sightings: Sequence[Sighting] = ()
+    sighted_at: datetime | None = None
     swept: datetime | None = None
     pause: float = 0.0
 

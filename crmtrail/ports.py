@@ -31,6 +31,7 @@ from crmtrail.model import (
     Removal,
     Result,
     Schema,
+    Sighting,
     Step,
     Token,
     Tokens,
@@ -242,6 +243,18 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweeps:
+    """When the last finished runs began that saw every record, and that read all their content.
+
+    ``first`` is when the first run of all began.
+    """
+
+    reconciled: datetime | None = None
+    refreshed: datetime | None = None
+    first: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """What a vendor said of our budget, and when the run ended that heard it."""
 
@@ -402,6 +415,27 @@ class Store(Protocol):
         Raises:
             LeaseLost: the fence is not the newest; nothing was stored.
         """
+        ...
+
+    def unread(self, source: str, object_: str, sightings: Sequence[Sighting]) -> Sequence[str]:
+        """Return the ids of records that were sighted and are not stored as they are now."""
+        ...
+
+    def unseen(
+        self, source: str, object_: str, since: datetime, *, after: str = "", limit: int
+    ) -> Sequence[str]:
+        """Return the ids of live records not seen since a moment, in order, later than ``after``.
+
+        ``since`` is by the vendor's clock.
+        """
+        ...
+
+    def count_unseen(self, source: str, object_: str, since: datetime) -> int:
+        """Return how many live records were not seen since a moment by the vendor's clock."""
+        ...
+
+    def sweeps(self, source: str, object_: str) -> Sweeps:
+        """Return when all records of an object were last seen, and when read."""
         ...
 
     def absorb(

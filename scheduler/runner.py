@@ -1,5 +1,6 @@
 """Run one sync of one object: the loop over pages, under a lease."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from datetime import datetime, timedelta
 from crmtrail.errors import CrmtrailError, CursorLost, Mistake
 from crmtrail.model import Gap, Lease, Mode, Page, Schema, Usage
 from crmtrail.ports import Clock, Connector, Kept, Leases, Notice, Store
+from scheduler.sweep import begun, ended, lost, with_content
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,34 @@ class Run:
 
 Progress = Callable[[Run], None]
 
+_STEP = 1.0
+"""Seconds of a pause after which to look whether to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What whoever asked for a run wants of it."""
+
+    stopping: Callable[[], bool]
+    accept_loss: bool
+
+
+@dataclass(slots=True)
+class _Keeping:
+    """Keeps the pages of one run."""
+
+    store: Store
+    notice: Notice
+    source: str
+    run: int
+    lease: Lease
+
+    def keep(self, page: Page) -> Kept:
+        """Store one page in one transaction."""
+        return self.store.keep(
+            page, source=self.source, run=self.run, lease=self.lease, notice=self.notice
+        )
+
 
 class Runner:
     """Runs syncs for one holder. The store, like the runner, belongs to one thread."""
@@ -52,6 +82,7 @@ class Runner:
         *,
         holder: str,
         ttl: timedelta,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._leases = leases
@@ -59,6 +90,7 @@ class Runner:
         self._notice = notice
         self._holder = holder
         self._ttl = ttl
+        self._sleep = sleep
 
     def run(
         self,
@@ -68,10 +100,19 @@ class Runner:
         *,
         stopping: Callable[[], bool] = lambda: False,
         progress: Progress = lambda _: None,
+        accept_loss: bool = False,
     ) -> Run:
         """Sync one object until it is complete, stopped or failed; errors become the result.
 
         Whatever happens, every page kept stays kept and the next run goes on after it.
+
+        Args:
+            connector: the account.
+            object_: which object.
+            mode: how far the run reaches.
+            stopping: asked after each page whether to stop.
+            progress: told after each page how far the run is.
+            accept_loss: whether to believe that most records are gone, if a sweep says so.
         """
         run = Run(connector.source, object_, mode, "running")
         lease = self._leases.acquire(connector.source, object_, self._holder, self._ttl)
@@ -86,7 +127,7 @@ class Runner:
                 ),
             )
         try:
-            return self._under(lease, connector, run, stopping, progress)
+            return self._under(lease, connector, run, _Wishes(stopping, accept_loss), progress)
         finally:
             self._leases.release(lease)
 
@@ -95,7 +136,7 @@ class Runner:
         lease: Lease,
         connector: Connector,
         run: Run,
-        stopping: Callable[[], bool],
+        wishes: "_Wishes",
         progress: Progress,
     ) -> Run:
         before = connector.calls
@@ -120,7 +161,7 @@ class Runner:
 
         try:
             self._learn(met)
-            run = spent(self._pages(lease, connector, number, run, stopping, tell))
+            run = spent(self._pages(lease, connector, number, run, wishes, tell))
         except CrmtrailError as error:
             run = spent(replace(run, state="failed", failure=_failure(error)))
         except BaseException:
@@ -155,7 +196,7 @@ class Runner:
         connector: Connector,
         number: int,
         run: Run,
-        stopping: Callable[[], bool],
+        wishes: "_Wishes",
         tell: Progress,
     ) -> Run:
         position = self._store.standing(run.source, run.object).cursor
@@ -172,18 +213,33 @@ class Runner:
                 restarted = True
                 cursor = connector.start(run.object, None, Mode.FULL)
                 continue
-            lease = self._held(lease)
-            kept = self._store.keep(
-                page, source=run.source, run=number, lease=lease, notice=self._notice
-            )
+            keeping = _Keeping(self._store, self._notice, run.source, number, self._held(lease))
+            page = with_content(connector, self._store, page)
+            if page.done and page.swept is not None:
+                # What comes before the last cursor is kept first, so that a crash repeats it.
+                run = _after(run, page, keeping.keep(begun(page, cursor)))
+                for found in lost(connector, self._store, page, accept_loss=wishes.accept_loss):
+                    lease = keeping.lease = self._held(keeping.lease)
+                    run = _after(run, found, keeping.keep(replace(found, cursor=cursor)))
+                page = ended(page)
             # A crash here repeats nothing: the cursor is stored with the page.
-            run = _after(run, page, kept)
+            run = _after(run, page, keeping.keep(page))
             tell(run)
             if page.done:
                 return replace(run, state="done")
-            if stopping():
+            lease = self._wait(page.pause, lease, wishes)
+            if wishes.stopping():
                 return replace(run, state="stopped")
             cursor = page.cursor
+
+    def _wait(self, seconds: float, lease: Lease, wishes: "_Wishes") -> Lease:
+        """Give the vendor the time it takes to prepare the next page, and keep the lease."""
+        while seconds > 0 and not wishes.stopping():
+            step = min(seconds, _STEP)
+            self._sleep(step)
+            seconds -= step
+            lease = self._held(lease)
+        return lease
 
     def _held(self, lease: Lease) -> Lease:
         """Renew a lease in its second half. A lost one is refused by the page's transaction."""

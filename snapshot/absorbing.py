@@ -26,11 +26,15 @@ GONE: Final = (Op.DELETE, Op.MERGE)
 
 @dataclass(slots=True)
 class Touched:
-    """One record of a batch: as it was stored, as it is now, and the versions in between."""
+    """One record of a batch: as it was stored, as it is now, and the versions in between.
+
+    ``imported`` counts the versions that its first sight brought along.
+    """
 
     before: Past | None
     past: Past | None
     drafts: list[Draft] = field(default_factory=list)
+    imported: int = 0
 
     @property
     def appeared(self) -> bool:
@@ -70,6 +74,8 @@ class Batch:
             if waiting and batch.seen:
                 waiting = [step for step in waiting if (step.plan, step.no) not in batch.seen]
             unfolded = unfold(touched.past, one, horizon=horizon, sent=waiting, read_back=read_back)
+            if touched.past is None:
+                touched.imported = len(unfolded.drafts)
             touched.past = unfolded.past
             if unfolded.drafts:
                 touched.drafts.extend(unfolded.drafts)
@@ -112,7 +118,11 @@ class Batch:
         """
         if made.op in UNNOTICED or made.transaction is not None:
             return False
-        return touched.before is not None or (self.horizon is not None and made.at > self.horizon)
+        return (
+            touched.before is not None
+            or made.number > touched.imported
+            or (self.horizon is not None and made.at > self.horizon)
+        )
 
     def _place(self, touched: Touched, past: Past, membership: Iterator[str | None]) -> None:
         previous = touched.before.operation if touched.before else None

@@ -33,6 +33,7 @@ from crmtrail.ports import (
     Noticed,
     Scene,
     Standing,
+    Sweeps,
     Told,
 )
 from snapshot.absorbing import Batch, may_grow
@@ -47,9 +48,9 @@ from snapshot.incidents import (
     opened,
     seen_again,
 )
-from snapshot.memory_history import MemoryHistory
 from snapshot.memory_leases import MemoryLeases
 from snapshot.memory_runs import Place, Run, compare, run_entry, shortfalls
+from snapshot.memory_sweeps import MemorySweeps
 from snapshot.schemas import SCHEMA, document_of, schema_entry
 
 Awaited: TypeAlias = Callable[[Sequence[Ref]], Mapping[Ref, Sequence[Sent]]]
@@ -60,7 +61,7 @@ def _nothing_sent(_refs: Sequence[Ref]) -> Mapping[Ref, Sequence[Sent]]:
     return {}
 
 
-class MemoryStore(MemoryHistory):
+class MemoryStore(MemorySweeps):
     """`crmtrail.ports.Store` in memory. It forgets with the process.
 
     ``seen`` tells, of our own steps by plan and number, in which version each showed up.
@@ -120,6 +121,7 @@ class MemoryStore(MemoryHistory):
             )
         started = self._runs[run - 1].started
         kept = self._absorb(key, (*page.readings, *page.removals), notice, started=started)
+        self.look_again(source, page)
         where.fence = lease.fence
         where.cursor = page.cursor
         where.watermark = page.watermark or where.watermark
@@ -150,6 +152,18 @@ class MemoryStore(MemoryHistory):
         if where.complete_to is None or where.watermark is None:
             return where.complete_to
         return min(where.complete_to, where.watermark)
+
+    def sweeps(self, source: str, object_: str) -> Sweeps:
+        """Return when all records of an object were last seen, and when read."""
+        runs = [r for r in self._runs if r.object == (source, object_)]
+        done = [r for r in runs if r.state == "done"]
+        seen = [r.started for r in done if r.mode is not Mode.INCREMENTAL]
+        read = [r.started for r in done if r.mode is Mode.FULL]
+        return Sweeps(
+            seen[-1] if seen else None,
+            read[-1] if read else None,
+            runs[0].started if runs else None,
+        )
 
     def absorb(
         self,

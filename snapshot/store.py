@@ -20,6 +20,7 @@ from crmtrail.model import (
     Ref,
     Removal,
     Schema,
+    Sighting,
     Usage,
     Version,
     utc,
@@ -36,6 +37,7 @@ from crmtrail.ports import (
     Notice,
     Query,
     Standing,
+    Sweeps,
     Told,
     Verification,
 )
@@ -50,6 +52,7 @@ from snapshot import (
     records,
     runs,
     schemas,
+    sweeping,
 )
 from snapshot.database import reading, writing
 from snapshot.incidents import MOVE, moved
@@ -108,6 +111,8 @@ class SqlStore:
                 notice=notice,
                 now=self._clock.now(),
             )
+            if page.sighted_at is not None:
+                sweeping.look_again(connection, place.object_id, page.sightings, page.sighted_at)
             runs.keep_gaps(connection, place.object_id, run, page.gaps)
             runs.count(connection, run, kept)
             if page.expected is not None:
@@ -116,6 +121,34 @@ class SqlStore:
                 runs.compare(connection, place.object_id, place.object, run) if page.done else None
             )
         return kept if differs is None else replace(kept, gaps=(differs,))
+
+    def unread(self, source: str, object_: str, sightings: Sequence[Sighting]) -> Sequence[str]:
+        """Return the ids of records that were sighted and are not stored as they are now."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            if found is None:
+                return [one.id for one in sightings]
+            return sweeping.unread(connection, found, sightings)
+
+    def unseen(
+        self, source: str, object_: str, since: datetime, *, after: str = "", limit: int
+    ) -> Sequence[str]:
+        """Return the ids of live records not seen since a moment, in order, after one."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            return [] if found is None else sweeping.unseen(connection, found, since, after, limit)
+
+    def count_unseen(self, source: str, object_: str, since: datetime) -> int:
+        """Return how many live records were not seen since a moment."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            return 0 if found is None else sweeping.count_unseen(connection, found, since)
+
+    def sweeps(self, source: str, object_: str) -> Sweeps:
+        """Return when all records of an object were last seen, and when read."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            return Sweeps() if found is None else sweeping.sweeps(connection, found)
 
     def absorb(
         self,

@@ -333,6 +333,7 @@ class SyncRun(SQLModel, table=True):
             "run_id",
             **only_where("coalesce(used, quota) IS NOT NULL"),
         ),
+        Index("sync_run_swept", "object_id", "run_id", **only_where("mode <> 'incremental'")),
         MARK_STRICT,
     )
     run_id: int = Field(primary_key=True, sa_type=WHOLE)

@@ -3,6 +3,7 @@
 import signal
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 @command("sync", short_help="One run now.")
 @click.argument("targets", nargs=-1, metavar="[SOURCE[:OBJECT]]...")
 @click.option("--full", is_flag=True, help="Read every record again.")
-@click.option("--reconcile", is_flag=True, help="Read every record again and compare the counts.")
-def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: bool) -> int:
+@click.option("--reconcile", is_flag=True, help="See every record again and compare the counts.")
+@click.option(
+    "--accept-loss", is_flag=True, help="Believe a sweep that says that most records are gone."
+)
+def sync(
+    context: Context, targets: tuple[str, ...], *, full: bool, reconcile: bool, accept_loss: bool
+) -> int:
     """Sync everything in the config, or only the targets named. Ctrl-C stops after the page.
 
     Where a source refuses the token, its other objects are not tried.
@@ -49,7 +55,8 @@ def sync(context: Context, targets: tuple[str, ...], *, full: bool, reconcile: b
         for target in context.app.targets(targets):
             if stopping.is_set():
                 break
-            runs.append(_synced(context, target, mode, stopping, locked_out))
+            work = partial(context.app.sync, stopping=stopping.is_set, accept_loss=accept_loss)
+            runs.append(_synced(context, target, mode, work, locked_out))
         stopped = stopping.is_set()
         sent = context.app.ledger.anchor_after_sync() if context.app.has_store() else ()
     tell_unanchored(context, sent)
@@ -71,7 +78,7 @@ def _synced(
     context: Context,
     target: "Target",
     mode: "Mode",
-    stopping: threading.Event,
+    work: "Callable[..., Run]",
     locked_out: "dict[str, Failure]",
 ) -> "Run":
     """Sync one object; a failure of the source's credentials is told once and kept."""
@@ -82,7 +89,7 @@ def _synced(
     run = _opened(context, target, mode)
     if run.failure is None:
         with context.progress(f"{target.source}:{target.object}") as tell:
-            run = context.app.sync(target, mode, stopping=stopping.is_set, progress=telling(tell))
+            run = work(target, mode, progress=telling(tell))
         refused = run.failure is not None and run.failure.exit_code == CredentialsRefused.exit_code
     else:
         refused = True
