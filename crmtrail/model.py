@@ -609,6 +609,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+OVERTAKEN = "PRECONDITION_FAILED"
+"""`Answer.code` of a write refused because the record moved after ``unmodified_since``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The vendor's word on one write. ``message`` is the vendor's, ``hint`` ours.

@@ -7,7 +7,7 @@ canary: they are written and read back before anything else is sent.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from crmtrail.model import Action, Step
 
@@ -19,19 +19,32 @@ class _HasStep(Protocol):
 
 Item = TypeVar("Item", bound=_HasStep)
 
+BULK_FROM: Final = 2_000
+"""From so many updates of a plan on a bulk request is worth its overhead (salesforce.md 9.2)."""
+
+_BULK_CALLS: Final = 8
+"""Requests of one bulk write: make, fill and close a job, look twice, fetch three results."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How many records one request of a source may read, and write.
 
     ``identities`` is how many identities an apply asks who they are: one, or two where another
-    one writes than reads. ``names`` is how many requests the names behind ids may take.
+    one writes than reads. ``names`` is how many requests the names behind ids may take. ``bulk`` is
+    how many records one bulk write may carry; 0 where there is none.
     """
 
     read: int
     write: int
     identities: int = 1
     names: int = 0
+    bulk: int = 0
+
+
+def write_size(updates: int, *, write: int, bulk: int) -> int:
+    """Return how many records to write at once in a plan of so many updates."""
+    return bulk if updates > BULK_FROM and bulk > write else write
 
 
 def batches(items: Iterable[Item], *, canary: int, size: int) -> Iterator[tuple[Item, ...]]:
@@ -69,11 +82,14 @@ class Forecast:
     def calls(self) -> int:
         """Return how many requests an apply will take."""
         spare, total = self._canary, 0
+        limits = self._limits
+        most = write_size(sum(self._objects.values()), write=limits.write, bulk=limits.bulk)
         for steps in self._objects.values():
             left = steps
             while left:
-                size = min(left, self._limits.write, spare or left)
-                total += 2 * ceil(size / self._limits.read) + 1
+                size = min(left, most, spare or left)
+                writes = 1 if size <= limits.write else _BULK_CALLS
+                total += 2 * ceil(size / limits.read) + writes
                 left -= size
                 spare = max(spare - size, 0)
         if not total:

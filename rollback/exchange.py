@@ -48,6 +48,11 @@ class Exchange:
         """How many records one write may carry."""
         return self._connector.write_batch
 
+    @property
+    def bulk_batch(self) -> int:
+        """How many records one bulk write may carry."""
+        return self._connector.bulk_batch
+
     def identity(self) -> Identity:
         """Return whom the vendor takes us for; one request."""
         return self._connector.identity()

@@ -28,13 +28,16 @@ from crmtrail.model import (
     Tokens,
     Verdict,
     Write,
+    moment,
+    value_of,
 )
 from crmtrail.ports import Clock, Journal, Journalled, StepState
 from rollback.authors import Authors
-from rollback.batches import batches
+from rollback.batches import batches, write_size
 from rollback.exchange import Exchange
 from rollback.preflight import Decision, decide
 from rollback.verdict import Changed, End, Sent, held_back, image, judge, outcome
+from snapshot.awaited import MODIFIED
 
 TRIES: Final = 3
 """How often a step is sent at most; each but the first only after a read proved that the one
@@ -158,7 +161,9 @@ class Run:
 
         The steps not reached stay planned, so that a later apply goes on with them.
         """
-        size, canary = self._exchange.write_batch, self._restore.canary
+        exchange, canary = self._exchange, self._restore.canary
+        updates = self._plan.counts.get(Action.UPDATE, 0)
+        size = write_size(updates, write=exchange.write_batch, bulk=exchange.bulk_batch)
         for batch in batches(self._updates(), canary=canary, size=size):
             if words := self._halt():
                 return Ending.HALTED, words
@@ -216,7 +221,9 @@ class Run:
 
     def _write(self, each: _Pending) -> Write:
         fields = {name: each.step.write[name] for name in each.todo}
-        return Write(each.step.ref, fields, self._key(each.step))
+        # The vendor compares it once more, in the transaction of the write, where it can.
+        seen = moment(value_of(each.before[MODIFIED])) if MODIFIED in each.before else None
+        return Write(each.step.ref, fields, self._key(each.step), unmodified_since=seen)
 
     def _key(self, step: Step) -> str:
         return f"{self._plan.id}.{step.id}"

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from crmtrail.model import (
     NULL,
+    OVERTAKEN,
     Action,
     ActorKind,
     Answer,
@@ -135,10 +136,12 @@ def _judged(sent: Sent, name: str, found: Reading, us: str | None, *, landed: bo
         return End(Result.FAILED, "the CRM no longer shows the field, so the write is not proved")
     if alike(now, sent.step.write[name]):
         return End(Result.RESTORED, "put back and read back")
+    # What came too late was certainly not carried out; who was faster is told by what is read.
+    unsure = sent.answer.verdict is Verdict.UNKNOWN or sent.answer.code == OVERTAKEN
+    if not landed and unsure:
+        return _in_doubt(sent, name, found, us)
     if sent.answer.verdict is Verdict.REFUSED:
         return End(Result.REFUSED, refused(sent.answer))
-    if not landed and sent.answer.verdict is Verdict.UNKNOWN:
-        return _in_doubt(sent, name, found, us)
     if _overwritten(sent, name, found, us):
         return End(Result.CONFLICT, _MEANWHILE)
     unmoved = alike(now, sent.before.get(name))

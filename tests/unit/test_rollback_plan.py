@@ -16,7 +16,7 @@ from crmtrail.model import (
     Token,
 )
 from crmtrail.ports import Blame, Head
-from rollback.batches import Forecast, Limits, batches
+from rollback.batches import BULK_FROM, Forecast, Limits, batches, write_size
 from rollback.digest import Digest, step_line, step_of
 from rollback.plan import Left, disputed, draft, left_sorts
 from rollback.select import Selected, Target
@@ -275,3 +275,19 @@ def test_batches_start_with_the_canary_and_hold_one_object(
         forecast.add(item.step)
     moves = sum(2 * -(-len(batch) // 4) + 1 for batch in cut)
     assert forecast.calls() == (moves + len(shape) + 1 if sizes else 0)
+
+
+@pytest.mark.parametrize(
+    ("updates", "size"), [(BULK_FROM, 200), (BULK_FROM + 1, 10_000), (50_000, 10_000)]
+)
+def test_many_updates_go_by_bulk_and_the_forecast_says_so(updates: int, size: int) -> None:
+    assert write_size(updates, write=200, bulk=10_000) == size
+    assert write_size(updates, write=200, bulk=200) == 200
+    forecasts = [
+        Forecast(Limits(read=2_000, write=200, bulk=bulk), canary=10) for bulk in (0, 10_000)
+    ]
+    for no in range(updates):
+        for forecast in forecasts:
+            forecast.add(_Item(f"A{no}", "A").step)
+    plain, bulk = [forecast.calls() for forecast in forecasts]
+    assert (bulk < plain) is (size > 200)

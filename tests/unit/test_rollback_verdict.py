@@ -8,6 +8,7 @@ import pytest
 
 from crmtrail.model import (
     NULL,
+    OVERTAKEN,
     Action,
     Actor,
     Answer,
@@ -67,6 +68,23 @@ def test_the_value_read_back_decides_whatever_the_answer_was(verdict: Verdict) -
 def test_a_refused_field_is_refused_in_the_vendors_words() -> None:
     end = phone(sent(Verdict.REFUSED, message="no"), after({"Phone": NULL}, 10))
     assert (end.result, end.words) == (Result.REFUSED, "refused by the CRM: no (CODE)")
+
+
+@pytest.mark.parametrize(
+    ("now", "minutes", "result", "again"),
+    [
+        (NULL, 10, Result.FAILED, True),
+        (NULL, 20, Result.CONFLICT, False),
+        (text("other"), 20, Result.CONFLICT, False),
+    ],
+    ids=["unchanged", "touched", "changed"],
+)
+def test_a_write_that_came_too_late_is_a_conflict_or_is_tried_again(
+    now: Token, minutes: float, result: Result, again: bool
+) -> None:
+    made = replace(sent(Verdict.REFUSED), answer=Answer("k", Verdict.REFUSED, OVERTAKEN))
+    end = phone(made, replace(after({"Phone": now}, minutes), actor=ADA))
+    assert (end.result, end.asks_again) == (result, again)
 
 
 @pytest.mark.parametrize(
