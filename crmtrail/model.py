@@ -309,7 +309,10 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What we know that we miss, between two moments."""
+    """What we know that we miss, between two moments.
+
+    With neither, nothing of the object can be read; that ends once a later run is complete.
+    """
 
     object: str
     since: datetime | None

@@ -127,7 +127,8 @@ class MemoryStore(MemorySweeps):
         where.watermark = page.watermark or where.watermark
         where.complete_to = page.complete_to or where.complete_to
         where.expected = where.expected if page.expected is None else page.expected
-        where.gaps.extend(gap for gap in page.gaps if gap not in where.gaps)
+        shown = where.gaps_now()
+        where.gaps.extend((gap, started) for gap in page.gaps if gap not in shown)
         this = self._runs[run - 1]
         this.kept += kept
         if page.expected is not None:
@@ -294,7 +295,7 @@ class MemoryStore(MemorySweeps):
             expected=where.expected,
             last_run=last,
             last_finished=closed[-1] if closed else None,
-            gaps=(*where.gaps, *shortfalls(runs)),
+            gaps=(*where.gaps_now(), *shortfalls(runs)),
             expected_at=told[-1] if told else None,
         )
 

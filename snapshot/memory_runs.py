@@ -33,8 +33,16 @@ class Place:
     complete_to: datetime | None = None
     expected: int | None = None
     fence: int = 0
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[tuple[Gap, datetime]] = field(default_factory=list)
+    """What is missed, and when the run began that told so."""
     schema: Schema | None = None
+
+    def gaps_now(self) -> tuple[Gap, ...]:
+        """Return what is missed: that nothing can be read ends with a complete run."""
+        upto = self.complete_to
+        return tuple(
+            gap for gap, told in self.gaps if gap.since or gap.until or upto is None or upto <= told
+        )
 
 
 def run_entry(number: int, closed: Run, api_calls: int) -> dict[str, object]:

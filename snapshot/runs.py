@@ -164,14 +164,22 @@ def usage(connection: Connection, source: str) -> Told | None:
     return Told(Usage(row.used, row.quota, at_micros(row.resets_at)), at_micros(row.finished))
 
 
+_ENDED: Final = (
+    "(g.since IS NULL AND g.until IS NULL AND EXISTS (SELECT 1 FROM sync_run AS r"
+    " CROSS JOIN position AS p ON p.object_id = g.object_id"
+    " WHERE r.run_id = g.run_id AND p.complete_to > r.started))"
+)
+"""Of gaps (``g``): nothing could be read then, and by now everything up to a later time was."""
+
+
 def keep_gaps(connection: Connection, object_: int, run: int | None, gaps: Sequence[Gap]) -> None:
-    """Keep gaps that are not known yet."""
+    """Keep gaps that are not known yet, or that ended and are there again."""
     for gap in gaps:
         row = (object_, micros(gap.since), micros(gap.until), gap.why)
         connection.exec_driver_sql(
             "INSERT INTO gap (object_id, run_id, since, until, why) SELECT ?, ?, ?, ?, ?"
-            " WHERE NOT EXISTS (SELECT 1 FROM gap WHERE object_id = ? AND since IS ?"
-            " AND until IS ? AND why = ?)",
+            " WHERE NOT EXISTS (SELECT 1 FROM gap AS g WHERE g.object_id = ? AND g.since IS ?"
+            f" AND g.until IS ? AND g.why = ? AND NOT {_ENDED})",  # noqa: S608 -- fixed texts
             (object_, run, *row[1:], *row),
         )
 
@@ -236,7 +244,9 @@ def _last_run(connection: Connection, object_: int, now: datetime) -> str | None
 
 def _gaps(connection: Connection, object_: int, name: str) -> tuple[Gap, ...]:
     rows = connection.exec_driver_sql(
-        "SELECT since, until, why FROM gap WHERE object_id = ? ORDER BY gap_id", (object_,)
+        "SELECT g.since, g.until, g.why FROM gap AS g WHERE g.object_id = ?"
+        f" AND NOT {_ENDED} ORDER BY g.gap_id",  # noqa: S608 -- fixed texts
+        (object_,),
     )
     return tuple(Gap(name, at_micros(since), at_micros(until), why) for since, until, why in rows)
 

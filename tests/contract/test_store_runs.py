@@ -236,3 +236,18 @@ def test_times_of_any_zone_are_the_same_moment(rig):
     assert half_past == T0 + timedelta(minutes=30)
     assert rig.store.version(ref(), half_past).number == 1
     assert rig.store.version(ref(), half_past).at.tzinfo is UTC
+
+
+def test_that_nothing_could_be_read_ends_with_a_complete_run(rig):
+    nothing = Gap(OBJECT, None, None, "this org has no Contact")
+    part = Gap(OBJECT, None, at(3), "history from before is not told")
+    rig.keep(gaps=[nothing, part])
+    rig.keep(gaps=[nothing, part])
+    assert rig.store.standing(SOURCE, OBJECT).gaps == (nothing, part)
+
+    rig.keep(complete_to=at(50))
+    assert rig.store.standing(SOURCE, OBJECT).gaps == (part,)
+
+    rig.run = rig.store.begin(SOURCE, OBJECT, Mode.INCREMENTAL, at(60))
+    rig.keep(gaps=[nothing])
+    assert rig.store.standing(SOURCE, OBJECT).gaps == (part, nothing)
