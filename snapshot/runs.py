@@ -177,9 +177,9 @@ def keep_gaps(connection: Connection, object_: int, run: int | None, gaps: Seque
     for gap in gaps:
         row = (object_, micros(gap.since), micros(gap.until), gap.why)
         connection.exec_driver_sql(
-            "INSERT INTO gap (object_id, run_id, since, until, why) SELECT ?, ?, ?, ?, ?"
+            "INSERT INTO gap (object_id, run_id, since, until, why) SELECT ?, ?, ?, ?, ?"  # noqa: S608 -- fixed texts
             " WHERE NOT EXISTS (SELECT 1 FROM gap AS g WHERE g.object_id = ? AND g.since IS ?"
-            f" AND g.until IS ? AND g.why = ? AND NOT {_ENDED})",  # noqa: S608 -- fixed texts
+            f" AND g.until IS ? AND g.why = ? AND NOT {_ENDED})",
             (object_, run, *row[1:], *row),
         )
 
@@ -244,8 +244,8 @@ def _last_run(connection: Connection, object_: int, now: datetime) -> str | None
 
 def _gaps(connection: Connection, object_: int, name: str) -> tuple[Gap, ...]:
     rows = connection.exec_driver_sql(
-        "SELECT g.since, g.until, g.why FROM gap AS g WHERE g.object_id = ?"
-        f" AND NOT {_ENDED} ORDER BY g.gap_id",  # noqa: S608 -- fixed texts
+        "SELECT g.since, g.until, g.why FROM gap AS g WHERE g.object_id = ?"  # noqa: S608 -- fixed texts
+        f" AND NOT {_ENDED} ORDER BY g.gap_id",
         (object_,),
     )
     return tuple(Gap(name, at_micros(since), at_micros(until), why) for since, until, why in rows)

@@ -10,7 +10,7 @@ from scheduler.runner import Runner
 from snapshot.memory import MemoryStore
 from snapshot.memory_leases import MemoryLeases
 from support.memory_connector import MemoryConnector, Ticking
-from support.restoring import SYNC, schema
+from support.restoring import SYNC, T0, schema
 
 TTL = timedelta(minutes=1)
 SCHEMA = schema(Field("Phone"))
@@ -142,7 +142,7 @@ def test_a_runner_that_lost_its_lease_stores_nothing(office):
 class Holey(Stubborn):
     def page(self, object_, cursor) -> Page:
         found = super().page(object_, cursor)
-        gap = Gap(OBJECT, None, None, "the vendor no longer tells deletions before that day")
+        gap = Gap(OBJECT, None, T0, "the vendor no longer tells deletions before that day")
         return replace(found, gaps=(gap,)) if found.done else found
 
 
