@@ -288,7 +288,11 @@ class Loss(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """The vendor says that a record is no longer live. Never made from mere absence."""
+    """The vendor says that a record is no longer live. Never made from mere absence.
+
+    ``last`` is the record's content as it lies in the recycle bin, where the vendor shows it: what
+    was edited shortly before the deletion. Fields that move there by themselves are left out.
+    """
 
     ref: Ref
     loss: Loss
@@ -297,6 +301,7 @@ class Removal:
     actor: Actor
     merged_into: str | None = None
     restorable_until: datetime | None = None
+    last: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)

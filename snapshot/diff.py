@@ -10,6 +10,7 @@ versions that lead from the one to the other, in order. Three rules run through 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -58,7 +59,7 @@ def unfold(
             along with it followed from it. With the vendor's history that is known anyway.
     """
     if isinstance(found, Removal):
-        return _removed(past, found)
+        return _removed(past, found, sent)
     if past is None:
         return _first_sight(found, horizon)
     if _stale(past, found):
@@ -122,24 +123,46 @@ def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
     return Unfolded(past, (Draft(change_set, found.fields, found.stamps, found.deleted),))
 
 
-def _removed(past: Past | None, found: Removal) -> Unfolded:
+def _removed(past: Past | None, found: Removal, sent: Sequence[Sent]) -> Unfolded:
     if past is None or found.read_at < past.known_at:
         return Unfolded(past)
     if past.deleted:
         return Unfolded(past._replace(known_at=found.read_at))
+    before = _before_removal(past, found, sent)
+    number = past.number + len(before.drafts) + 1
     change_set = ChangeSet(
         found.ref,
         Op.MERGE if found.loss is Loss.MERGED else Op.DELETE,
-        past.number + 1,
+        number,
         (),
         found.actor,
         found.at or found.read_at,
         found.read_at,
-        previous_operation=past.operation,
+        previous_operation=None if before.drafts else past.operation,
     )
-    after = past._replace(number=past.number + 1, known_at=found.read_at, deleted=True)
+    reached = before.past or past
+    after = reached._replace(number=number, known_at=found.read_at, deleted=True)
     note = document_of(_loss(found))
-    return Unfolded(after, (Draft(change_set, None, None, deleted=True, note=note),))
+    gone = Draft(change_set, None, None, deleted=True, note=note)
+    return Unfolded(after, (*before.drafts, gone), before.seen)
+
+
+def _before_removal(past: Past, found: Removal, sent: Sequence[Sent]) -> Unfolded:
+    """Return what happened to a record between our last look and its deletion.
+
+    The vendor's history names authors. The last editor in the bin is who deleted the record: what
+    no history tells is laid to nobody.
+    """
+    last = found.last
+    if last is None:
+        return Unfolded(past)
+    alive = replace(last, deleted=False, trail_whole=True)
+    tokens = dict(past.fields)
+    edits = forwards(past, tokens, alive)
+    versions, ours = _ops(edits, past, alive, sent, followed=False)
+    drafts = _drafts(versions, past, tokens, alive)
+    reached = past._replace(fields=tokens, history_to=newest(past.history_to, last.trail), seen=b"")
+    return Unfolded(reached, tuple(drafts), ours)
 
 
 def _loss(found: Removal) -> dict[str, Token]:

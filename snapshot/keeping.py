@@ -132,9 +132,9 @@ def _with_fields(
     changed = {
         one.ref.id
         for one in found
-        if isinstance(one, Reading)
+        if (told := one if isinstance(one, Reading) else one.last) is not None
         and one.ref.id in stored
-        and says_more(stored[one.ref.id].past, one, fingerprint(one))
+        and says_more(stored[one.ref.id].past, told, fingerprint(told))
     }
     past = {id_: each.past for id_, each in stored.items()}
     if changed:

@@ -4,9 +4,8 @@
 the first time what happened before, as far as its history reaches.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
 from operator import attrgetter
 from typing import Final, TypeAlias
 
@@ -31,9 +30,10 @@ def forwards(past: Past, tokens: Tokens, found: Reading) -> list[Edit]:
     since = max(past.modified_at, past.history_to or past.modified_at)
     running = dict(tokens)
     edits: list[Edit] = []
-    for (at, actor), events in groupby(_events(since, tokens, found), key=_group):
+    for events in _written_together(_events(since, tokens, found)):
         changes = changes_between(running, {event.field: event.token for event in events})
         if changes:
+            at, actor = events[0].at, events[0].actor
             edits.append((changes, actor, at, actor is UNNAMED))
             running.update((c.field, c.new) for c in changes if c.new is not None)
     rest = changes_between(running, found.fields)
@@ -67,11 +67,32 @@ def _events(since: datetime, tokens: Tokens, found: Reading) -> list[Event]:
         now = found.fields[name]
         if same(event.token, now) and not same(tokens.get(name), now):
             chosen.append(event)
-    return sorted(chosen, key=_place)
+    return _sorted(chosen)
 
 
-def _group(event: Event) -> tuple[datetime, Actor]:
-    return event.at, event.actor
+def _sorted(events: Iterable[Event]) -> list[Event]:
+    """Return events in time order. Within a moment, in their own where they say what was before.
+
+    Others are put in order by who made them, so that those of one write come together.
+    """
+    listed = list(events)
+    told = all(event.old is not None for event in listed)
+    return sorted(listed, key=attrgetter("at")) if told else sorted(listed, key=_place)
+
+
+def _written_together(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """Yield the events of each write: one time, one actor, each field once."""
+    together: list[Event] = []
+    fields: set[str] = set()
+    for event in events:
+        first = together[0] if together else event
+        if (event.at, event.actor) != (first.at, first.actor) or event.field in fields:
+            yield together
+            together, fields = [], set()
+        together.append(event)
+        fields.add(event.field)
+    if together:
+        yield together
 
 
 def _place(event: Event) -> tuple[datetime, str, str, str]:
@@ -98,7 +119,7 @@ def backwards(found: Reading, *, new: bool) -> tuple[Draft, ...]:
         found: the reading, with its trail.
         new: whether the record was made since the last complete run, so that all is told of it.
     """
-    events = sorted((e for e in found.trail if e.field in found.fields), key=_place)
+    events = _sorted(e for e in found.trail if e.field in found.fields)
     begun = _begin(found)
     tokens = _before(found, events, whole=found.trail_whole or new)
     while events and events[0].at <= begun[0] + TICK and found.trail_whole:
@@ -148,10 +169,10 @@ def _steps(found: Reading, events: Sequence[Event], tokens: dict[str, Token]) ->
             steps.append((Op.UPDATE, changes, actor, at))
             tokens.update((c.field, c.new) for c in changes if c.new is not None)
 
-    for (at, actor), group in groupby(events, key=_group):
-        together = list(group)
+    for together in _written_together(events):
+        at, actor = together[0].at, together[0].actor
         # Where an entry does not go on from the one before it, one of the vendor's is missing.
-        move({e.field: e.old for e in reversed(together) if e.old is not None}, UNNAMED, at)
+        move({e.field: e.old for e in together if e.old is not None}, UNNAMED, at)
         move({e.field: e.token for e in together}, actor, at)
     last = max(found.modified_at, events[-1].at)
     move({name: found.fields[name] for name in tokens}, UNNAMED, last)

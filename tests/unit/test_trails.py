@@ -6,7 +6,7 @@ from crmtrail.model import Event, Op, token_of
 from snapshot.diff import unfold
 from snapshot.drafts import UNNAMED
 from snapshot.trails import EARLIER
-from support.readings import ADA, BOB, ROBOT, at, event, reading
+from support.readings import ADA, BOB, ROBOT, at, event, reading, removal
 
 YEAR = 31_536_000
 
@@ -152,3 +152,34 @@ def test_values_that_came_and_went_between_two_looks_are_kept():
         ([("Phone", '"1"', '"2"')], BOB),
         ([("Phone", '"2"', '"1"')], ADA),
     ]
+
+
+def test_one_field_set_twice_in_a_moment_is_two_versions():
+    past = unfold(None, reading("003A", {"Phone": "1", "Fax": "1"}), horizon=None).past
+    trail = [told("Phone", "1", "2", 20), told("Fax", "1", "2", 20), told("Phone", "2", "3", 20)]
+    found = partly(trail, {"Phone": "3", "Fax": "2"}, modified=20)
+    assert [step[1] for step in story(unfold(past, found, horizon=None))] == [
+        [("Fax", '"1"', '"2"'), ("Phone", '"1"', '"2"')],
+        [("Phone", '"2"', '"3"')],
+    ]
+
+
+def test_what_happened_shortly_before_a_deletion_is_kept():
+    past = unfold(None, reading("003A", {"Phone": "1", "Fax": "1"}), horizon=None).past
+    last = partly(
+        [told("Phone", "1", "2", 20, BOB)],
+        {"Phone": "2", "Fax": "9"},
+        modified=30,
+        actor=ADA,
+        deleted=True,
+    )
+    gone = replace(removal("003A", read=40, when=30, actor=ADA), last=last)
+    unfolded = unfold(past, gone, horizon=None)
+    assert story(unfolded) == [
+        (Op.UPDATE, [("Phone", '"1"', '"2"')], BOB, at(20), 2),
+        (Op.UPDATE, [("Fax", '"1"', '"9"')], UNNAMED, at(30), 3),
+        (Op.DELETE, [], ADA, at(30), 4),
+    ]
+    assert [draft.deleted for draft in unfolded.drafts] == [False, False, True]
+    assert unfolded.past.fields == {"Phone": '"2"', "Fax": '"9"'}
+    assert unfolded.past.deleted
