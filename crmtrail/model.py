@@ -316,13 +316,14 @@ class Sighting:
 class Gap:
     """What we know that we miss, between two moments.
 
-    With neither, nothing of the object can be read; that ends once a later run is complete.
+    ``whole``: nothing of the object can be read. That ends once a later run is complete.
     """
 
     object: str
     since: datetime | None
     until: datetime | None
     why: str
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Place:
         """Return what is missed: that nothing can be read ends with a complete run."""
         upto = self.complete_to
         return tuple(
-            gap for gap, told in self.gaps if gap.since or gap.until or upto is None or upto <= told
+            gap for gap, told in self.gaps if not gap.whole or upto is None or upto <= told
         )
 
 

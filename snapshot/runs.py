@@ -165,7 +165,7 @@ def usage(connection: Connection, source: str) -> Told | None:
 
 
 _ENDED: Final = (
-    "(g.since IS NULL AND g.until IS NULL AND EXISTS (SELECT 1 FROM sync_run AS r"
+    "(g.whole IS NOT NULL AND EXISTS (SELECT 1 FROM sync_run AS r"
     " CROSS JOIN position AS p ON p.object_id = g.object_id"
     " WHERE r.run_id = g.run_id AND p.complete_to > r.started))"
 )
@@ -176,11 +176,12 @@ def keep_gaps(connection: Connection, object_: int, run: int | None, gaps: Seque
     """Keep gaps that are not known yet, or that ended and are there again."""
     for gap in gaps:
         row = (object_, micros(gap.since), micros(gap.until), gap.why)
+        whole = 1 if gap.whole else None
         connection.exec_driver_sql(
-            "INSERT INTO gap (object_id, run_id, since, until, why) SELECT ?, ?, ?, ?, ?"  # noqa: S608 -- fixed texts
+            "INSERT INTO gap (object_id, run_id, since, until, why, whole) SELECT ?, ?, ?, ?, ?, ?"  # noqa: S608 -- fixed texts
             " WHERE NOT EXISTS (SELECT 1 FROM gap AS g WHERE g.object_id = ? AND g.since IS ?"
             f" AND g.until IS ? AND g.why = ? AND NOT {_ENDED})",
-            (object_, run, *row[1:], *row),
+            (object_, run, *row[1:], whole, *row),
         )
 
 
@@ -244,11 +245,14 @@ def _last_run(connection: Connection, object_: int, now: datetime) -> str | None
 
 def _gaps(connection: Connection, object_: int, name: str) -> tuple[Gap, ...]:
     rows = connection.exec_driver_sql(
-        "SELECT g.since, g.until, g.why FROM gap AS g WHERE g.object_id = ?"  # noqa: S608 -- fixed texts
+        "SELECT g.since, g.until, g.why, g.whole FROM gap AS g WHERE g.object_id = ?"  # noqa: S608 -- fixed texts
         f" AND NOT {_ENDED} ORDER BY g.gap_id",
         (object_,),
     )
-    return tuple(Gap(name, at_micros(since), at_micros(until), why) for since, until, why in rows)
+    return tuple(
+        Gap(name, at_micros(since), at_micros(until), why, whole is not None)
+        for since, until, why, whole in rows
+    )
 
 
 def _shortfalls(connection: Connection, object_: int, name: str) -> tuple[Gap, ...]:

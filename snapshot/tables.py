@@ -403,6 +403,7 @@ class GapRow(SQLModel, table=True):
     since: int | None = Field(default=None, sa_type=WHOLE)
     until: int | None = Field(default=None, sa_type=WHOLE)
     why: str = Field(sa_type=Text)
+    whole: int | None = Field(default=None, sa_type=Integer)
 
 
 # --- noticed ---------------------------------------------------------------------------------

@@ -239,7 +239,7 @@ def test_times_of_any_zone_are_the_same_moment(rig):
 
 
 def test_that_nothing_could_be_read_ends_with_a_complete_run(rig):
-    nothing = Gap(OBJECT, None, None, "this org has no Contact")
+    nothing = Gap(OBJECT, None, None, "this org has no Contact", whole=True)
     part = Gap(OBJECT, None, at(3), "history from before is not told")
     rig.keep(gaps=[nothing, part])
     rig.keep(gaps=[nothing, part])
