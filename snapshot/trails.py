@@ -57,6 +57,7 @@ def _events(since: datetime, tokens: Tokens, found: Reading) -> list[Event]:
     """Return the events to replay, in time order; those of one time and actor together."""
     known = [event for event in found.trail if event.field in found.fields]
     chosen = [event for event in known if event.at > since]
+    chosen += _within_the_second(since, tokens, known)
     told = {event.field for event in chosen}
     late: dict[str, Event] = {}
     for event in known:
@@ -68,6 +69,22 @@ def _events(since: datetime, tokens: Tokens, found: Reading) -> list[Event]:
         if same(event.token, now) and not same(tokens.get(name), now):
             chosen.append(event)
     return _sorted(chosen)
+
+
+def _within_the_second(since: datetime, tokens: Tokens, known: Sequence[Event]) -> list[Event]:
+    """Return the events of the very moment up to which all is known, that came after our look.
+
+    Stamps may be of whole seconds. Where entries say what was before, they tell by that.
+    """
+    there = [event for event in known if event.at == since and event.old is not None]
+    found: list[Event] = []
+    for name in {event.field for event in there}:
+        mine = [event for event in there if event.field == name]
+        now = tokens.get(name)
+        if not same(mine[-1].token, now):
+            fits = [no for no, event in enumerate(mine) if same(event.old, now)]
+            found += mine[fits[-1] :] if fits else []
+    return found
 
 
 def _sorted(events: Iterable[Event]) -> list[Event]:

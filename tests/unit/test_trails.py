@@ -183,3 +183,19 @@ def test_what_happened_shortly_before_a_deletion_is_kept():
     assert [draft.deleted for draft in unfolded.drafts] == [False, False, True]
     assert unfolded.past.fields == {"Phone": '"2"', "Fax": '"9"'}
     assert unfolded.past.deleted
+
+
+def test_what_came_after_our_look_within_the_same_second_is_told_by_what_was_before():
+    first = partly([told("Phone", "1", "2", 20)], {"Phone": "2"}, modified=20, read=20)
+    past = unfold(unfold(None, reading("003A", {"Phone": "1"}), horizon=None).past, first,
+                  horizon=None).past  # fmt: skip
+    trail = [
+        told("Phone", "1", "2", 20),
+        told("Phone", "2", "3", 20, BOB),
+        told("Phone", "3", "4", 30),
+    ]
+    found = partly(trail, {"Phone": "4"}, modified=30)
+    assert [step[1:3] for step in story(unfold(past, found, horizon=None))] == [
+        ([("Phone", '"2"', '"3"')], BOB),
+        ([("Phone", '"3"', '"4"')], ADA),
+    ]

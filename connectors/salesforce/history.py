@@ -1,0 +1,247 @@
+"""What Salesforce's own field history tells of the records of a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from connectors.salesforce import history_rows as rows_of
+from connectors.salesforce.answers import Refusal
+from connectors.salesforce.client import Client
+from connectors.salesforce.discovery import Listing
+from connectors.salesforce.history_reading import Found, Shelf
+from connectors.salesforce.history_rows import Told
+from connectors.salesforce.history_sources import Shape, Source, candidates, path, source
+from connectors.salesforce.people import People
+from connectors.salesforce.readings import Row, text_of
+from connectors.salesforce.schema import Describe, Known
+from crmtrail.errors import PermissionMissing
+from crmtrail.model import Event, Gap, Reading, Removal
+from crmtrail.ports import Clock
+
+LOOK_BACK = timedelta(days=30)
+"""How far back a read of single records tells history."""
+
+KEPT_MONTHS = 24
+"""For how long Salesforce keeps field history at the most, where it is not archived."""
+
+_FRESH = timedelta(hours=1)
+_EVER = datetime(1990, 1, 1, tzinfo=UTC)
+_JANUARY, _DECEMBER, _ANY_DAY = 1, 12, 28
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Readings with their history, and what is known to be missing in it."""
+
+    readings: list[Reading]
+    gaps: list[Gap] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class AttachedLast:
+    """Removals with the history of their records, and what is known to be missing in it."""
+
+    removals: Sequence[Removal]
+    gaps: Sequence[Gap]
+
+
+@dataclass(slots=True)
+class _Known:
+    """The history objects of one object, since when that is known, and what was told of it."""
+
+    sources: list[Source]
+    since: datetime
+    gaps: list[Gap]
+
+
+class Histories:
+    """Reads field history beside the records that it is about.
+
+    An object without history costs no request but the first; which objects there are is asked
+    once an hour.
+    """
+
+    def __init__(self, client: Client, people: People, clock: Clock, months: int) -> None:
+        self._client = client
+        self._people = people
+        self._clock = clock
+        self._months = months
+        self._listing: tuple[datetime, Listing] | None = None
+        self._of: dict[str, _Known] = {}
+
+    def attach(self, known: Known, readings: Sequence[Reading], since: datetime | None) -> Attached:
+        """Return readings of one object with their history.
+
+        Args:
+            known: the object.
+            readings: what was read of it.
+            since: from when on history is wanted; None on a first load: as far as it reaches.
+                Records that did not move since then are not asked about.
+        """
+        asked = [one for one in readings if since is None or one.modified_at >= since]
+        if not self._months or not asked:
+            return Attached(list(readings))
+        object_ = known.schema.object
+        of = self._known(object_)
+        told, of.gaps = of.gaps, []
+        if not of.sources:
+            return Attached(list(readings), told)
+        reach = since or self._reach(of.sources)
+        found = {
+            one.shape: rows
+            for one in list(of.sources)
+            if (rows := self._rows(of, one, known, asked, reach, first=since is None)) is not None
+        }
+        told, of.gaps = [*told, *of.gaps], []
+        if not found:
+            return Attached(list(readings), told)
+        events, missing = self._trails(known, asked, found, reach, poll=since is not None)
+        done = [
+            replace(one, trail=events[one.ref.id], trail_whole=False, trail_since=reach)
+            if one.ref.id in events
+            else one
+            for one in readings
+        ]
+        return Attached(done, told + _untold(object_, missing, first=since is None))
+
+    def attach_last(
+        self, known: Known, removals: Sequence[Removal], since: datetime | None
+    ) -> "AttachedLast":
+        """Return removals with the history of what was edited before; see `attach`.
+
+        A record in the bin keeps its history until it is purged.
+        """
+        shown = [one.last for one in removals if one.last is not None]
+        attached = self.attach(known, shown, since)
+        by_id = {one.ref.id: one for one in attached.readings}
+        return AttachedLast(
+            [replace(one, last=by_id.get(one.ref.id)) for one in removals], attached.gaps
+        )
+
+    def _known(self, object_: str) -> _Known:
+        now = self._clock.now()
+        known = self._of.get(object_)
+        if known is None or now - known.since > _FRESH:
+            known = self._of[object_] = _Known([], now, [])
+            for name, shape in candidates(object_, self._listed()):
+                self._learn(known, name, shape, object_)
+        return known
+
+    def _learn(self, known: _Known, name: str, shape: Shape, object_: str) -> None:
+        try:
+            found = source(name, shape, object_, lambda one: self._client.get(path(one), Describe))
+        except (PermissionMissing, Refusal):
+            found = None
+        if found is not None:
+            known.sources.append(found)
+        elif shape is not Shape.ARCHIVE:
+            known.gaps.append(_closed(object_, name))
+
+    def _listed(self) -> Listing:
+        now = self._clock.now()
+        if self._listing is None or now - self._listing[0] > _FRESH:
+            self._listing = now, self._client.get("sobjects", Listing)
+        return self._listing[1]
+
+    def _reach(self, sources: Sequence[Source]) -> datetime:
+        archived = any(one.shape is Shape.ARCHIVE for one in sources)
+        months = self._months if archived else min(self._months, KEPT_MONTHS)
+        return months_before(self._client.told_at, months)
+
+    def _rows(
+        self,
+        of: _Known,
+        one: Source,
+        known: Known,
+        readings: Sequence[Reading],
+        since: datetime,
+        *,
+        first: bool,
+    ) -> Found | None:
+        """Return rows by record; None where this identity may not read them."""
+        if one.shape is Shape.ARCHIVE and not first:
+            return None
+        if one.shape is Shape.STAGE and first:
+            since = _EVER  # the row before the first in question tells what that one changed
+        object_ = known.schema.object
+        ids = [reading.ref.id for reading in readings]
+        binned = frozenset(reading.ref.id for reading in readings if reading.deleted)
+        shelf = Shelf(self._client, one, object_, since, self._client.told_at, binned)
+        try:
+            return shelf.read(ids, all_between=first and list(ids) == sorted(ids))
+        except (PermissionMissing, Refusal):
+            of.sources.remove(one)
+            of.gaps.append(_closed(object_, one.name))
+            return None
+
+    def _trails(
+        self,
+        known: Known,
+        readings: Sequence[Reading],
+        found: Mapping[Shape, Found],
+        since: datetime,
+        *,
+        poll: bool,
+    ) -> tuple[dict[str, tuple[Event, ...]], list[tuple[str, datetime]]]:
+        entries: dict[str, list[Told]] = {}
+        for one in readings:
+            rows = {shape: each.get(one.ref.id, ()) for shape, each in found.items()}
+            entries[one.ref.id] = _entries(known, one, rows, since, poll=poll)
+        actors = self._people.meet(each.by for told in entries.values() for each in told)
+        events: dict[str, tuple[Event, ...]] = {}
+        missing: list[tuple[str, datetime]] = []
+        for one in readings:
+            trail = rows_of.trail(entries[one.ref.id], one, actors)
+            events[one.ref.id] = trail.events
+            missing += trail.missing
+        return events, missing
+
+
+def _entries(
+    known: Known,
+    reading: Reading,
+    rows: Mapping[Shape, Sequence[Row]],
+    since: datetime,
+    *,
+    poll: bool,
+) -> list[Told]:
+    fields = known.schema.fields
+    if Shape.ACTIVITY in rows:
+        return rows_of.activity(rows[Shape.ACTIVITY], fields)
+    kept = rows.get(Shape.FIELD, ())
+    ids = {text_of(row, "Id") for row in kept}
+    moved = (r for r in rows.get(Shape.ARCHIVE, ()) if text_of(r, "HistoryId") not in ids)
+    changes = rows_of.changes((*moved, *kept), fields, "CreatedDate")
+    staged = rows.get(Shape.STAGE)
+    if not staged:
+        return changes
+    stages = rows_of.stages(staged, fields, reading.created_at, poll=poll)
+    return rows_of.merged(changes, [one for one in stages if one.at >= since])
+
+
+def _closed(object_: str, name: str) -> Gap:
+    return Gap(
+        object_,
+        None,
+        None,
+        f"this identity may not read {name}: values that came and went between two syncs, and "
+        "who set them, are not known",
+    )
+
+
+def _untold(object_: str, missing: Sequence[tuple[str, datetime]], *, first: bool) -> list[Gap]:
+    """Tell which changes the vendor kept no values of, and that are not the newest."""
+    if not missing:
+        return []
+    names = ", ".join(sorted({name for name, _ in missing}))
+    why = f"Salesforce's history keeps no values of {names}: what it held in between is not known"
+    if first:
+        return [Gap(object_, None, None, why)]
+    moments = [at for _, at in missing]
+    return [Gap(object_, min(moments), max(moments), why)]
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """Return the same day so many months earlier, or the 28th where the day is later."""
+    years, month = divmod(moment.year * _DECEMBER + moment.month - _JANUARY - months, _DECEMBER)
+    return moment.replace(year=years, month=month + 1, day=min(moment.day, _ANY_DAY))
