@@ -86,6 +86,11 @@ class Budgeted:
         with self._permit("poll"):
             return self._inner.schema(object_)
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        """Return what this identity cannot see of some objects."""
+        with self._permit("poll"):
+            return self._inner.missing(objects)
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         """Return the cursor of the first page of a run, and note what its pages are for."""
         if position is None or mode is Mode.FULL:

@@ -64,6 +64,10 @@ class Retrying:
         """Return the fields of one object as of now."""
         return self._repeat(partial(self._inner.schema, object_))
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        """Return what this identity cannot see of some objects."""
+        return self._repeat(partial(self._inner.missing, objects))
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         """Return the cursor of the first page of a run."""
         return self._inner.start(object_, position, mode)

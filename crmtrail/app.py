@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, Self
 
 from crmtrail.clock import SystemClock
-from crmtrail.config import AuthConfig, Config, SourceConfig
+from crmtrail.config import Auth, Config, SourceConfig
 from crmtrail.detection.notice import noticing
 from crmtrail.errors import Mistake
 from crmtrail.model import Checkpoint, IncidentState, Mode, OnConflict, Plan
@@ -219,16 +219,24 @@ class App:
         found: list[Target] = []
         for name in names or tuple(self.config.sources):
             source, _, object_ = name.partition(":")
-            objects = [object_] if object_ else self._objects(source)
+            objects = self._expanded(source, [object_]) if object_ else self._objects(source)
             found += [Target(source, one) for one in objects]
         return list(dict.fromkeys(found))
 
     def _objects(self, source: str) -> Sequence[str]:
         settings = self._settings(source)
         if settings.objects != "*":
-            return settings.objects
+            return self._expanded(source, settings.objects)
         left_out = set(settings.exclude)
         return [one for one in self.connector(source).objects() if one not in left_out]
+
+    def _expanded(self, source: str, names: Sequence[str]) -> Sequence[str]:
+        """Put the members of a group in place of its ``@name``."""
+        found: list[str] = []
+        for name in names:
+            group = name.startswith("@")
+            found += self.connector(source).objects(name[1:]) if group else [name]
+        return list(dict.fromkeys(found))
 
     def sync(
         self,
@@ -392,18 +400,18 @@ class App:
         self.store.mark(incident, IncidentState.RESOLVED, now, by=self.user, why=why)
 
 
-def _auth(source: str, settings: SourceConfig, *, restoring: bool) -> AuthConfig:
+def _auth(source: str, settings: SourceConfig, *, restoring: bool) -> Auth:
     """Return how to log in.
 
     Raises:
-        Mistake: an environment variable that its token is taken from is not set.
+        Mistake: an environment variable that a secret of it is taken from is not set.
     """
     key, auth = "auth", settings.auth
     if restoring and settings.restore_auth is not None:
         key, auth = "restore_auth", settings.restore_auth
-    if auth.unset:
+    for name, variable in auth.missing:
         raise Mistake(
-            f"sources.{source}.{key}.token: the environment variable {auth.unset[0]} is not set",
-            hint=f"export {auth.unset[0]}=... with the token, or name another in the config",
+            f"sources.{source}.{key}.{name}: the environment variable {variable} is not set",
+            hint=f"export {variable}=... with the {name}, or name another in the config",
         )
     return auth

@@ -17,7 +17,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -30,6 +29,7 @@ from pydantic_settings import (
 )
 
 from crmtrail.anchor_config import AnchorConfig, CrmAnchor
+from crmtrail.auth_config import KEYS, METHODS, SECRETS, Auth, AuthConfig, WrittenAuth
 from crmtrail.errors import Mistake
 from crmtrail.keys_config import KeysConfig, PrivacyConfig
 from crmtrail.placing import placed
@@ -48,6 +48,8 @@ from crmtrail.written import (
     api_version_fault,
 )
 from crmtrail.yaml_reading import read_yaml
+
+__all__ = ["Auth", "AuthConfig", "Config", "SourceConfig", "holds_tokens", "load", "parse"]
 
 _PREFIX = "CRMTRAIL_"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -78,34 +80,25 @@ class LedgerConfig(_Part):
         return anchors
 
 
-class AuthConfig(_Part):
-    """How to log in. ``token`` is a bare access token (HubSpot: a private app token)."""
-
-    method: Literal["token"] = "token"
-    token: SecretStr
-
-    @property
-    def unset(self) -> tuple[str, ...]:
-        """The environment variables that the token is taken from and that are not set."""
-        return tuple(SET_ASIDE.findall(self.token.get_secret_value()))
-
-
 class SourceConfig(_Part):
     """One CRM account."""
 
     kind: Literal["salesforce", "hubspot"]
     base_url: BaseUrl
     api_version: str = ""
-    auth: AuthConfig
-    restore_auth: AuthConfig | None = None
+    auth: WrittenAuth
+    restore_auth: WrittenAuth | None = None
     objects: Literal["*"] | tuple[str, ...] = "*"
     exclude: tuple[str, ...] = ()
     every: Lasting | None = None
     reconcile: Lasting | None = timedelta(days=1)
     refresh: Lasting | None = timedelta(days=7)
     overlap: Duration = timedelta(minutes=10)
+    bulk_above: Annotated[Count, Field(ge=0)] = 20_000
+    history_months: Annotated[Count, Field(ge=0, le=120)] = 24
     timeout: Lasting = timedelta(seconds=120)
     client_id: str = "crmtrail"
+    duplicate_rules: Literal["allow", "block"] = "allow"
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -113,6 +106,9 @@ class SourceConfig(_Part):
             raise ValueError('exclude goes with objects: "*" only; take the names out of objects')
         if fault := api_version_fault(self.kind, self.api_version):
             raise ValueError(fault)
+        auths = [self.auth] if self.restore_auth is None else [self.auth, self.restore_auth]
+        if self.kind == "hubspot" and any(one.method != "token" for one in auths):
+            raise ValueError("HubSpot takes method: token only, with a private app's token")
         return self
 
 
@@ -327,7 +323,7 @@ def holds_tokens(path: Path) -> bool:
     each = sources.values() if isinstance(sources, dict) else ()
     keys = ("auth", "restore_auth")
     auths = [one.get(key) for one in each if isinstance(one, dict) for key in keys]
-    return any(isinstance(auth, dict) and auth.get("token") for auth in auths)
+    return any(isinstance(auth, dict) and any(map(auth.get, SECRETS)) for auth in auths)
 
 
 def _text(path: Path) -> str:
@@ -356,10 +352,19 @@ def _refusal(problems: list[str]) -> Mistake:
 
 
 def _plain(problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    where = ".".join(_keys(problem["loc"])) or "config"
     if problem["type"] == "extra_forbidden":
         return f"{where} is not a known key"
     return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(loc: tuple[Any, ...]) -> list[str]:
+    """Return where a mistake is as keys of the file; pydantic names the method of `auth` too."""
+    keys = [str(part) for part in loc]
+    if keys[2:3] in (["auth"], ["restore_auth"]) and keys[3:4] and keys[3] in METHODS:
+        # A secret's name may be a method's: the method comes first.
+        del keys[3]
+    return keys
 
 
 def _fill(
@@ -389,4 +394,5 @@ def _fill(
 def _is_secret(where: tuple[str, ...]) -> bool:
     if where[:2] == ("ledger", "anchors"):
         return where[3:] == ("apprise_url",)
-    return where[:1] == ("sources",) and where[2:] in {("auth", "token"), ("restore_auth", "token")}
+    in_auth = where[:1] == ("sources",) and where[2:3] in {("auth",), ("restore_auth",)}
+    return in_auth and len(where) == len(("sources", "sf", "auth", "token")) and where[3] in KEYS

@@ -12,9 +12,10 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from crmtrail.app import App
-from crmtrail.config import AuthConfig, holds_tokens, load
+from crmtrail.config import Auth, holds_tokens, load
 from crmtrail.errors import CredentialsRefused, CrmtrailError, Mistake, Unavailable
 from crmtrail.model import Identity
+from crmtrail.ports import Connector
 from snapshot.database import reading
 from snapshot.keys.opening import key_place
 from snapshot.place import StoreFile
@@ -46,6 +47,7 @@ class SourceCheck:
     exit_code: int = 0
     hint: str = ""
     server_time: datetime | None = None
+    hidden: tuple[str, ...] = ()
 
 
 def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
@@ -96,20 +98,52 @@ def _tried(app: App, source: str) -> SourceCheck:
         seen = {object_.casefold() for object_ in connector.objects()}
     except CrmtrailError as error:
         return SourceCheck(
-            source, settings.kind, False, str(error), (), error.exit_code, _mending(error)
+            source,
+            settings.kind,
+            False,
+            str(error),
+            exit_code=error.exit_code,
+            hint=_mending(error),
         )
     wanted = () if settings.objects == "*" else settings.objects
-    missing = tuple(
-        f"the token cannot read {object_}, or there is no such object"
-        for object_ in wanted
-        if object_.casefold() not in seen
-    )
+    missing = [_unseen(connector, one) for one in wanted if one.casefold() not in seen]
     return SourceCheck(
-        source, settings.kind, True, _whom(who), missing, server_time=who.server_time
+        source,
+        settings.kind,
+        True,
+        _whom(who),
+        tuple(filter(None, missing)),
+        server_time=who.server_time,
+        hidden=_hidden(app, source),
     )
 
 
-def _unset(source: str, kind: str, auth: AuthConfig) -> SourceCheck:
+def _unseen(connector: Connector, object_: str) -> str:
+    """Say why an object or a group of the config cannot be synced; empty where it can."""
+    try:
+        if object_.startswith("@"):
+            connector.objects(object_[1:])
+        else:
+            connector.schema(object_)
+    except Mistake as error:
+        if object_.startswith("@"):
+            return f"{error} ({error.hint})"
+        return f"the token cannot read {object_}, or there is no such object"
+    except CrmtrailError as error:
+        return f"{object_} could not be looked at: {error}"
+    return ""
+
+
+def _hidden(app: App, source: str) -> tuple[str, ...]:
+    """Return what the token does not see of the objects it can read, as far as can be told."""
+    try:
+        objects = [one.object for one in app.targets([source])]
+        return tuple(app.connector(source).missing(objects))
+    except CrmtrailError:
+        return ()  # a wrong name or a refusal: that is told as missing
+
+
+def _unset(source: str, kind: str, auth: Auth) -> SourceCheck:
     why = f"set {', '.join(auth.unset)} in the environment, then run `crmtrail doctor`"
     return SourceCheck(source, kind, False, why, (why,), Mistake.exit_code)
 
@@ -140,6 +174,10 @@ def _source(app: App, source: str) -> list[Check]:
         Check(f"objects {source}", False, missing, "grant it, or take it out of the config", 1)
         for missing in tried.missing
     ]
+    checks += [
+        Check(f"fields {source}", True, hidden, "grant field-level read, if they are to be kept")
+        for hidden in tried.hidden
+    ]
     checks.append(_clock(source, tried.server_time))
     if app.config.sources[source].restore_auth is not None:
         checks.append(_restorer(app, source))
@@ -149,18 +187,22 @@ def _source(app: App, source: str) -> list[Check]:
 def _restorer(app: App, source: str) -> Check:
     name = f"restore credentials {source}"
     settings = app.config.sources[source]
-    if settings.restore_auth is not None and settings.restore_auth.token == settings.auth.token:
+    if settings.restore_auth is not None and settings.restore_auth == settings.auth:
         return Check(
             name,
             True,
-            "the same token as auth",
-            "give auth a token that may only read, or leave restore_auth out",
+            f"the same {_shown(settings.auth)} as auth",
+            "give auth one that may only read, or leave restore_auth out",
         )
     try:
         who = app.connector(source, restoring=True).identity()
     except CrmtrailError as error:
         return Check(name, False, str(error), _mending(error), error.exit_code)
     return Check(name, True, _whom(who))
+
+
+def _shown(auth: Auth) -> str:
+    return "token" if auth.method == "token" else "identity"
 
 
 def _clock(source: str, server: datetime | None) -> Check:

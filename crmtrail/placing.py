@@ -23,9 +23,19 @@ def placed(config: "Config", folder: Path) -> "Config":
     else:
         key = key or folder / "crmtrail.key"
         keys = keys.model_copy(update={"url": keys.url or f"{SQLITE}crmtrail-keys.db"})
+    sources = {
+        name: one.model_copy(
+            update={
+                "auth": one.auth.placed(folder),
+                "restore_auth": one.restore_auth and one.restore_auth.placed(folder),
+            }
+        )
+        for name, one in config.sources.items()
+    }
     anchors = tuple(one.placed(folder) for one in ledger.anchors)
     parts = {
         "store": store,
+        "sources": sources,
         "ledger": ledger.model_copy(update={"key_file": key, "anchors": anchors}),
         "keys": keys.placed(folder),
     }

@@ -96,6 +96,13 @@ class Connector(Protocol):
         """
         ...
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        """Return what this identity cannot see of some objects, one line for each that has such.
+
+        May cost a request or two for each object: it is asked when an identity is checked.
+        """
+        ...
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         """Return the cursor of the first page of a run. Sends no request.
 

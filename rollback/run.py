@@ -11,6 +11,7 @@ Every step moves planned -> sending -> settled, and each arrow is one durable tr
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -45,6 +46,9 @@ before it had not landed."""
 
 _CHUNK: Final = 500
 """How many steps that write nothing are settled in one transaction."""
+
+_BEAT: Final = 10.0
+"""Seconds between two signs of life while a bulk write is under way."""
 
 _BAD: Final = (Result.FAILED, Result.REFUSED)
 
@@ -201,11 +205,21 @@ class Run:
             if not todo:
                 return
             self._hooks.heartbeat()
-            answers = self._exchange.write([self._write(each) for each in todo])
+            answers = self._written([self._write(each) for each in todo])
             found = self._exchange.read([each.step.ref for each in todo])
             for each in todo:
                 sent = Sent(each.step, each.todo, each.before, answers[self._key(each.step)])
                 each.take(judge(sent, found.get(each.step.ref.id), self._authors.us, self._changed))
+
+    def _written(self, writes: Sequence[Write]) -> Mapping[str, Answer]:
+        """Write; a bulk write may take many minutes, in which the lease has to be kept."""
+        if len(writes) <= self._exchange.write_batch:
+            return self._exchange.write(writes)
+        with ThreadPoolExecutor(1) as aside:
+            writing = aside.submit(self._exchange.write, writes)
+            while not wait([writing], timeout=_BEAT).done:
+                self._hooks.heartbeat()
+            return writing.result()
 
     def _interrupted(self, each: Journalled, found: Reading | Removal | None) -> _Pending:
         """Judge a step of which we know only that it was being sent."""

@@ -93,7 +93,7 @@ def _sorted(events: Iterable[Event]) -> list[Event]:
     Others are put in order by who made them, so that those of one write come together.
     """
     listed = list(events)
-    told = all(event.old is not None for event in listed)
+    told = any(event.old is not None for event in listed)
     return sorted(listed, key=attrgetter("at")) if told else sorted(listed, key=_place)
 
 

@@ -115,6 +115,11 @@ class HubSpotConnector:
         self._schemas[object_] = schema
         return schema
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        """Return nothing: HubSpot does not tell which properties a token does not see."""
+        del objects
+        return ()
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         """Return the cursor of a run's first page."""
         del object_

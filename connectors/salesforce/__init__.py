@@ -3,7 +3,8 @@
 import re
 
 from connectors.salesforce.connector import Salesforce
-from crmtrail.config import AuthConfig, SourceConfig
+from connectors.salesforce.tokens import tokens_for
+from crmtrail.config import Auth, SourceConfig
 from crmtrail.errors import Mistake
 from crmtrail.ports import Clock, Connector
 
@@ -14,21 +15,16 @@ _VERSION = re.compile(r"v?(\d{2,3})(?:\.0)?")
 _OLDEST = 60
 
 
-def connect(source: str, settings: SourceConfig, auth: AuthConfig, clock: Clock) -> Connector:
+def connect(source: str, settings: SourceConfig, auth: Auth, clock: Clock) -> Connector:
     """Return a connector for one org. Sends no request.
 
     Raises:
-        Mistake: the API version, token or client id cannot be right.
+        Mistake: the API version, a credential or the client id cannot be right.
     """
-    token = auth.token.get_secret_value().strip()
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
-        raise Mistake(
-            f"{source}: the access token is empty or holds characters that no token has",
-            hint="check the environment variable that the config takes it from",
-        )
     if not settings.client_id.isascii() or not settings.client_id.isprintable():
         raise Mistake(f"{source}: client_id may hold plain ASCII text only")
-    return Salesforce(source, settings, token, _version(source, settings.api_version), clock)
+    tokens = tokens_for(source, settings, auth, clock)
+    return Salesforce(source, settings, tokens, _version(source, settings.api_version), clock)
 
 
 def _version(source: str, told: str) -> str:

@@ -31,7 +31,10 @@ _TRANSIENT_STATUS = frozenset({406, 408, 420, 425})
 _TRANSIENT_CODES = frozenset(
     {"QUERY_TIMEOUT", "REQUEST_RUNNING_TOO_LONG", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW"}
 )
-_TOKEN_CODES = frozenset({"INVALID_SESSION_ID", "Bad_OAuth_Token", "Missing_OAuth_Token"})
+_TOKEN_CODES = frozenset(
+    {"INVALID_SESSION_ID", "InvalidSessionId", "Bad_OAuth_Token", "Missing_OAuth_Token"}
+)
+_TOO_LONG = frozenset({HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE})
 _CONCURRENCY_PAUSE = 10.0
 _LONGEST_MESSAGE = 300
 
@@ -81,7 +84,7 @@ class Answer:
     def code(self) -> str:
         """The vendor's error code, or an empty text."""
         for entry in self.entries:
-            code = entry.get("errorCode") or entry.get("error")
+            code = entry.get("errorCode") or entry.get("error") or entry.get("exceptionCode")
             if isinstance(code, str):
                 return code
         text = self.content.strip() if isinstance(self.content, str) else ""
@@ -92,6 +95,7 @@ class Answer:
         """The vendor's own words on one line, cut at a sane length; empty where it gave none."""
         for entry in self.entries:
             text = entry.get("message") or entry.get("error_description")
+            text = text or entry.get("exceptionMessage")
             if isinstance(text, str):
                 return one_line(text)
         return ""
@@ -153,13 +157,13 @@ def understand(answer: Answer, *, writing: bool) -> CrmtrailError:
             hint=f"the access token of {answer.source} has expired or was revoked; "
             "put a fresh one where the config takes it from",
         )
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Throttled(f"{name} asks for a pause ({answer.shown})", after=answer.after)
+    if answer.code == "REQUEST_LIMIT_EXCEEDED" or answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return _limited(answer, name)
     if answer.status == HTTPStatus.FORBIDDEN:
         return _forbidden(answer, name)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _TRANSIENT_STATUS:
         return _unwell(answer, name, writing=writing)
-    if answer.status < HTTPStatus.BAD_REQUEST:
+    if HTTPStatus.MULTIPLE_CHOICES < answer.status < HTTPStatus.BAD_REQUEST:
         return Mistake(
             f"{name} answered with a redirect (HTTP {answer.status}), which is not followed",
             hint=f"set base_url of {answer.source} to the org's own My Domain address",
@@ -167,16 +171,21 @@ def understand(answer: Answer, *, writing: bool) -> CrmtrailError:
     return _refused(answer, name, writing=writing)
 
 
+def _limited(answer: Answer, name: str) -> CrmtrailError:
+    """Tell a spent budget from too many long requests at once, which pass within seconds."""
+    if answer.code != "REQUEST_LIMIT_EXCEEDED":
+        return Throttled(f"{name} asks for a pause ({answer.shown})", after=answer.after)
+    if answer.told.startswith("Concurrent"):
+        pause = answer.after or _CONCURRENCY_PAUSE
+        return Throttled(f"{name} is busy with long requests ({answer.shown})", after=pause)
+    return BudgetSpent(
+        f"{name} has no API calls left ({answer.shown})",
+        hint="the limit counts a rolling 24 hours over all apps; the run resumes by itself",
+        after=answer.after,
+    )
+
+
 def _forbidden(answer: Answer, name: str) -> CrmtrailError:
-    if answer.code == "REQUEST_LIMIT_EXCEEDED":
-        if answer.told.startswith("Concurrent"):
-            pause = answer.after or _CONCURRENCY_PAUSE
-            return Throttled(f"{name} is busy with long requests ({answer.shown})", after=pause)
-        return BudgetSpent(
-            f"{name} has no API calls left ({answer.shown})",
-            hint="the limit counts a rolling 24 hours over all apps; the run resumes by itself",
-            after=answer.after,
-        )
     return PermissionMissing(
         f"{name} does not let this identity do that ({answer.shown})",
         hint="it needs API Enabled, and View All Data to read or edit rights to restore",
@@ -204,6 +213,8 @@ def _refused(answer: Answer, name: str, *, writing: bool) -> CrmtrailError:
         hint = "there is no Salesforce REST API at that address; check base_url and api_version"
     elif answer.status == HTTPStatus.GONE or answer.code in ("UNSUPPORTED_API_VERSION", "GONE"):
         hint = "that version of the API is retired; raise api_version"
+    elif answer.status in _TOO_LONG:
+        hint = "the address line is longer than Salesforce takes: sync fewer fields of the object"
     elif answer.code == "INVALID_TYPE":
         hint = "check the object's API name; a custom object ends in __c"
     return Refusal(

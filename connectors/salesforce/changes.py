@@ -1,15 +1,21 @@
 """Pages of what changed: records, then deletions, then the vendor's own count."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Final
+
+import msgspec
 
 from connectors.salesforce import cursor as position
 from connectors.salesforce import soql
 from connectors.salesforce.answers import Delay, Refusal
+from connectors.salesforce.bulk_query import LOOKS, Jobs, State
 from connectors.salesforce.client import Client, Rows
 from connectors.salesforce.contents import fetch
 from connectors.salesforce.cursor import Cursor, Phase
 from connectors.salesforce.deletions import Losses, Seen
+from connectors.salesforce.history import Histories
 from connectors.salesforce.people import People
 from connectors.salesforce.readings import (
     Row,
@@ -22,16 +28,32 @@ from connectors.salesforce.readings import (
 )
 from connectors.salesforce.schema import Known
 from crmtrail.errors import CursorLost, Unavailable
-from crmtrail.model import Gap, Page, Reading, Removal
+from crmtrail.model import Gap, Page, Reading, Removal, Sighting
+
+_MOST_LOOKS: Final = 1_500
+"""So often a job is looked at, which is half a day, before its rows are read without it."""
+
+_SMALLEST: Final = 50
+"""Rows that Salesforce has to manage in one query."""
 
 
 class Changes:
     """Reads one page at a time; what it remembers between pages only saves requests."""
 
-    def __init__(self, client: Client, people: People, overlap: timedelta) -> None:
+    def __init__(
+        self,
+        client: Client,
+        people: People,
+        histories: Histories,
+        overlap: timedelta,
+        bulk_above: int,
+    ) -> None:
         self._client = client
         self._people = people
+        self._histories = histories
         self._overlap = overlap
+        self._bulk_above = bulk_above
+        self._jobs = Jobs(client)
         self._losses = Losses(client, people, overlap)
         self._seen: dict[str, Seen] = {}
 
@@ -41,18 +63,33 @@ class Changes:
         Raises:
             CursorLost: the cursor does not fit the object.
         """
+        at = self._without_job(_fitting(known, at))
         if at.phase in (Phase.SWEEP, Phase.ROWS):
             return self._records(known, at)
+        if at.phase is Phase.JOB:
+            return self._job(known, at)
         if at.phase is Phase.DELETIONS:
             return self._deletions(known, at)
         if at.phase is Phase.COUNT:
             return self._count(known, at)
         raise CursorLost(f"{known.schema.object}: a finished run has no next page")
 
+    def _without_job(self, at: Cursor) -> Cursor:
+        """Throw the job away whose last page is stored."""
+        if not at.job or at.phase is Phase.JOB:
+            return at
+        self._jobs.drop(at.job)
+        return msgspec.structs.replace(at, job="")
+
     def _records(self, known: Known, at: Cursor) -> Page:
-        wide = soql.fits(self._client.base_url, self._query(known, known.wide, at))
+        wide = not at.narrow and soql.fits(
+            self._client.base_url, self._query(known, known.wide, at)
+        )
         fields = known.wide if wide else known.narrow
-        answer = self._client.query(self._query(known, fields, at), deleted=known.keeps_bin)
+        try:
+            answer = self._client.query(self._query(known, fields, at), deleted=known.keeps_bin)
+        except Delay as delay:
+            return self._smaller(known, at, delay)
         began, read_at = self._client.asked_at, self._client.told_at
         rows = answer.records
         news = rows
@@ -61,20 +98,99 @@ class Changes:
             at = position.met(at, digests)
             news = [row for row in rows if at.shown.get(id_of(row)) != digests[id_of(row)]]
         following = self._following(known, at, answer, rows, began)
+        if at.phase is Phase.SWEEP and at.id == "" and following.phase is Phase.SWEEP:
+            following = self._perhaps_in_bulk(known, following)
+        full = news if wide or at.narrow else self._contents(known, rows)
         if at.began is None:
             self._seen[known.schema.object] = Seen()
         if seen := self._seen.get(known.schema.object):
             seen.add(rows, None if at.full else known.stamp)
-        full = news if wide else self._contents(known, rows)
-        scribe = Scribe(self._client.source, known, self._people, read_at)
-        scribe.meet(news)
+        return self._told(known, at, following, _Rows(news, full, read_at, whole=wide))
+
+    def _told(self, known: Known, at: Cursor, following: Cursor, read: "_Rows") -> Page:
+        """Return the page of rows that were read."""
+        scribe = Scribe(self._client.source, known, self._people, read.at)
+        if not at.narrow:
+            scribe.meet(read.news)
+        since = None if at.mark is None else at.mark - self._overlap
         first_load = at.full and at.mark is None
-        return self._closed(
+        removals = () if first_load else scribe.removals(read.news, whole=read.whole)
+        lost = self._histories.attach_last(known, removals, since)
+        if at.narrow:
+            live = [row for row in read.news if not is_deleted(row)]
+            sightings = [Sighting(id_of(row), _stamp_of(known, row)) for row in live]
+            page = self._closed(known, following, removals=lost.removals, gaps=lost.gaps)
+            return replace(page, sightings=sightings, sighted_at=read.at)
+        readings = scribe.readings([row for row in read.full if self._is_told(row, at)])
+        found = self._histories.attach(known, readings, since)
+        page = self._closed(
             known,
             following,
-            readings=scribe.readings([row for row in full if self._is_told(row, at)]),
-            removals=() if first_load else scribe.removals(news),
+            readings=found.readings,
+            removals=lost.removals,
+            gaps=(*found.gaps, *lost.gaps),
         )
+        shown = {id_of(row) for row in read.full}
+        bare = [
+            id_ for row in read.news if (id_ := id_of(row)) not in shown and not is_deleted(row)
+        ]
+        if not bare:
+            return page
+        # Seen, but without content to be had: such a record has not vanished.
+        return replace(page, sightings=[Sighting(id_, None) for id_ in bare], sighted_at=read.at)
+
+    def _smaller(self, known: Known, at: Cursor, delay: Delay) -> Page:
+        """Ask for fewer rows where Salesforce could not put a page together in time."""
+        size = (at.size or soql.PAGE) // 2
+        if delay.code != "QUERY_TIMEOUT" or size < _SMALLEST:
+            raise delay
+        return self._closed(known, msgspec.structs.replace(at, size=size))
+
+    def _perhaps_in_bulk(self, known: Known, at: Cursor) -> Cursor:
+        """Return the cursor that goes on through Bulk, if there is much left to read."""
+        if at.plain or not self._is_large(known):
+            return at
+        job = self._jobs.make(known, known.narrow if at.narrow else known.wide, at.id)
+        if job is None:
+            return msgspec.structs.replace(at, plain=True)
+        return position.in_bulk(at, job, began=self._client.asked_at)
+
+    def _is_large(self, known: Known) -> bool:
+        """Whether Bulk is worth its requests. What takes too long to count is large."""
+        try:
+            count = _counted(self._client.query(soql.count(known.schema.object), deleted=False))
+        except Delay as delay:
+            if delay.code != "QUERY_TIMEOUT":
+                raise
+            return True
+        except Refusal:  # some objects cannot be counted
+            return False
+        return count is not None and count > self._bulk_above
+
+    def _job(self, known: Known, at: Cursor) -> Page:
+        """Look at a Bulk job, or read the next page of its results."""
+        if not at.ready:
+            state = self._jobs.look(at.job)
+            if state is State.FAILED or at.looks >= _MOST_LOOKS:
+                return self._closed(known, position.by_pages(at))
+            if state is State.WAITING:
+                later = msgspec.structs.replace(at, looks=at.looks + 1)
+                return self._closed(known, later)
+            at = msgspec.structs.replace(at, ready=True)
+        results = self._jobs.results(known, at.job, at.place)
+        if results is None:
+            return self._closed(known, position.by_pages(at))
+        # The rows are as of the job, not as of now: never later than this run began.
+        rows, read_at = results.rows, at.began or self._client.told_at
+        stamps = [one for row in rows if (one := _stamp_of(known, row))]
+        following = position.stamped(at, max(stamps, default=None))
+        if results.following:
+            following = msgspec.structs.replace(following, place=results.following)
+        else:
+            following = self._ended(known, following, self._client.asked_at)
+        if seen := self._seen.get(known.schema.object):
+            seen.add(rows, None)
+        return self._told(known, at, following, _Rows(rows, rows, read_at, whole=not at.narrow))
 
     def _is_told(self, row: Row, at: Cursor) -> bool:
         """Whether a row is worth a reading.
@@ -90,33 +206,30 @@ class Changes:
 
     def _query(self, known: Known, fields: Sequence[str], at: Cursor) -> str:
         name = known.schema.object
+        size = at.size or soql.PAGE
         if at.phase is Phase.SWEEP:
-            return soql.by_id(name, fields, at.id)
+            return soql.by_id(name, fields, at.id, size)
         if known.stamp is None:
             raise Refusal(
                 f"{name} keeps no time stamp, so it cannot be polled",
                 code="",
                 hint="leave it out of objects",
             )
+        pages = soql.Stamped(name, fields, known.stamp, size)
         if at.stamp is not None:
-            return soql.after(name, fields, known.stamp, at.stamp, at.id)
+            return pages.after(at.stamp, at.id)
         if at.mark is None:
             raise CursorLost(f"{name}: the stored position has no mark to poll from")
-        return soql.since(name, fields, known.stamp, at.mark - self._overlap)
+        return pages.since(at.mark - self._overlap)
 
     def _following(
         self, known: Known, at: Cursor, answer: Rows, rows: Sequence[Row], began: datetime
     ) -> Cursor:
-        stamps = [moment_of(row, known.stamp) for row in rows] if known.stamp else []
+        stamps = [_stamp_of(known, row) for row in rows]
         at = position.stamped(at, max((one for one in stamps if one), default=None))
         # A short page is the last one only if Salesforce says so: it may shrink pages at will.
-        if answer.last and len(rows) < soql.PAGE:
-            return position.rows_read(
-                at,
-                began=began,
-                overlap=self._overlap,
-                replicateable=known.replicateable is not False,
-            )
+        if answer.last and len(rows) < (at.size or soql.PAGE):
+            return self._ended(known, at, began)
         if not rows:
             raise Unavailable(
                 f"Salesforce answered an empty page in the middle of {known.schema.object}"
@@ -126,6 +239,15 @@ class Changes:
         if (stamp, id_) == (at.stamp, at.id):
             raise Unavailable(f"Salesforce answered the same page of {known.schema.object} again")
         return position.turned(at, began=began, stamp=stamp, id_=id_)
+
+    def _ended(self, known: Known, at: Cursor, began: datetime) -> Cursor:
+        """Return the cursor after the last record."""
+        return position.rows_read(
+            at,
+            began=began,
+            overlap=self._overlap,
+            replicateable=known.replicateable is not False,
+        )
 
     def _contents(self, known: Known, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the whole records behind narrow rows; deleted ones have no content to fetch."""
@@ -142,16 +264,19 @@ class Changes:
 
     def _count(self, known: Known, at: Cursor) -> Page:
         """Ask how many live records there are, to compare with what is stored."""
-        name = known.schema.object
-        expected: int | None = None
+        page = self._closed(known, position.finished(at), expected=self._counted(known))
+        return replace(page, swept=at.began)
+
+    def _counted(self, known: Known) -> int | None:
+        """Return how many live records there are; None where Salesforce cannot count them."""
         try:
-            expected = _counted(self._client.query(soql.count(name), deleted=False))
+            return _counted(self._client.query(soql.count(known.schema.object), deleted=False))
         except Delay as delay:
             if delay.code != "QUERY_TIMEOUT":
                 raise
         except Refusal:  # some objects cannot be counted; nothing is lost without it
             pass
-        return self._closed(known, position.finished(at), expected=expected)
+        return None
 
     def _closed(
         self,
@@ -176,7 +301,38 @@ class Changes:
             complete_to=(following.listed or following.mark) if done else None,
             watermark=following.mark if done else None,
             expected=expected,
+            pause=LOOKS[min(following.looks, len(LOOKS) - 1)] if _waits(following) else 0.0,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows that were read: those that are news, their content, the vendor's clock.
+
+    ``whole``: the rows of the recycle bin tell their content too.
+    """
+
+    news: Sequence[Row]
+    full: Sequence[Row]
+    at: datetime
+    whole: bool
+
+
+def _fitting(known: Known, at: Cursor) -> Cursor:
+    """Return the cursor as it fits an object: what bears no stamp is read in full each time."""
+    if known.stamp is not None:
+        return at
+    if at.phase is Phase.ROWS:
+        return msgspec.structs.replace(at, phase=Phase.SWEEP, full=True)
+    return msgspec.structs.replace(at, narrow=False) if at.narrow and not at.job else at
+
+
+def _waits(at: Cursor) -> bool:
+    return at.phase is Phase.JOB and not at.ready
+
+
+def _stamp_of(known: Known, row: Row) -> datetime | None:
+    return None if known.stamp is None else moment_of(row, known.stamp)
 
 
 def _counted(answer: Rows) -> int | None:

@@ -4,31 +4,56 @@ The library's measured defects are kept out by construction: it is given a bare 
 never logs in again by itself and never replays a request without its headers; base URLs are set,
 so that loopback HTTP works; every request has a timeout; bodies are handed on as bytes, so that
 numbers keep their exact text; limits and the vendor's clock are read from every answer.
+
+Everything goes through `Client._exchange`: a session that ended is begun anew once, and the same
+request is sent again with the same headers and body.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from xml.etree.ElementTree import Element
 
 import msgspec
 import requests
-from requests.auth import AuthBase
-from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from simple_salesforce.util import exception_handler
 
 from connectors.decoding import decoded
+from connectors.salesforce import soap
 from connectors.salesforce.answers import Answer, http_date, understand, usage
+from connectors.salesforce.tokens import Bare, Grant, Tokens
+from connectors.salesforce.transport import (
+    Bearer,
+    Rest,
+    Stream,
+    Text,
+    never_sent,
+    pieces,
+    session_for,
+    whole,
+    why,
+)
 from crmtrail.config import SourceConfig
-from crmtrail.errors import Ambiguous, CrmtrailError, Unavailable
+from crmtrail.errors import (
+    Ambiguous,
+    CredentialsRefused,
+    CrmtrailError,
+    CursorLost,
+    PersonNeeded,
+    Unavailable,
+)
 from crmtrail.model import Usage
 from crmtrail.ports import Clock
 
 T = TypeVar("T")
 
-_CONNECT_SECONDS = 10.0
-_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_MORE = re.compile(r"(?:https?://[^/]+)?/services/data/v[\d.]+/(query|queryAll)/([\w-]+)")
+_LONGEST_REFUSAL = 1_000_000
+_REDIRECT = 300
 
 
 class Rows(msgspec.Struct, rename="camel"):
@@ -45,43 +70,11 @@ class Rows(msgspec.Struct, rename="camel"):
         return self.done and not self.next_records_url
 
 
-class _Bearer(AuthBase):
-    """The access token. As ``auth`` of the session it also keeps ``~/.netrc`` from replacing it."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _Session(requests.Session):
-    """A session in which every request has a timeout and no redirect is followed."""
-
-    def __init__(self, timeout: float) -> None:
-        super().__init__()
-        self._timeout = (min(_CONNECT_SECONDS, timeout), timeout)
-
-    def request(self, *args: Any, **options: Any) -> requests.Response:
-        """Send a request with the session's timeout."""
-        options = {"timeout": self._timeout, **options, "allow_redirects": False}
-        return super().request(*args, **options)
-
-
-class _Rest(Salesforce):
-    """simple-salesforce's REST calls, giving bodies as bytes."""
-
-    def parse_result_to_json(self, result: requests.Response) -> bytes:
-        """Return the body as it came; the library would turn 1.10 into 1.1."""
-        return result.content
-
-
 class Client:
     """Sends requests to one org with one identity.
 
     Attributes:
-        calls: how many requests went out.
+        calls: how many requests went out; logins are not among them.
         usage: the vendor's last word on our API budget.
         asked_at: the vendor's clock when the newest answered request was sent, never too late.
         told_at: the vendor's clock when it answered.
@@ -89,32 +82,32 @@ class Client:
     """
 
     def __init__(
-        self, source: str, settings: SourceConfig, token: str, version: str, clock: Clock
+        self, source: str, settings: SourceConfig, tokens: Tokens | str, version: str, clock: Clock
     ) -> None:
         self.source = source
+        self.version = version
         self.calls = 0
         self.heard = False
         self.usage = Usage()
-        self._token = token
+        self._settings = settings
+        self._tokens = tokens if isinstance(tokens, Tokens) else Bare(tokens, settings.base_url)
         self._clock = clock
         self.asked_at = self.told_at = clock.now()
         self._headers: Mapping[str, str] = {}
-        self._session = _session(settings, token)
+        self._session = session_for(settings)
         self._session.hooks["response"].append(self._hear)
-        self._rest = _Rest(
-            session_id=token,
-            instance_url=settings.base_url,
-            session=self._session,
-            version=version,
-        )
-        del self._rest.headers["X-PrettyPrint"]
-        self._rest.base_url = f"{settings.base_url}/services/data/v{version}/"
-        self._rest.oauth2_url = f"{settings.base_url}/services/oauth2/"
+        self._grant = Grant("none", settings.base_url)
+        self._rest = self._speaking(self._grant)
 
     @property
     def base_url(self) -> str:
         """The address under which all resources of this API version lie."""
         return self._rest.base_url
+
+    @property
+    def modified(self) -> str:
+        """The Last-Modified header of the newest answer, as it came; empty where it had none."""
+        return self._headers.get("Last-Modified", "")
 
     def close(self) -> None:
         """Close the connections."""
@@ -128,40 +121,211 @@ class Client:
         """Run a query; ``deleted`` includes the recycle bin (queryAll)."""
         return self._call(Rows, lambda: self._rest.query(soql, include_deleted=deleted))
 
+    def query_more(self, next_records_url: str) -> Rows:
+        """Return the next page of a query; only the path of the address is used.
+
+        Raises:
+            CursorLost: the address is none of a query's page, or Salesforce has forgotten it.
+        """
+        match = _MORE.fullmatch(next_records_url)
+        if match is None:
+            raise CursorLost("Salesforce named a next page that is none of a query")
+        locator, deleted = match[2], match[1] == "queryAll"
+        return self._call(Rows, lambda: self._rest.query_more(locator, include_deleted=deleted))
+
     def ask(self, path: str, shape: type[T], body: bytes) -> T:
         """Post a request that only reads."""
-        return self._call(shape, lambda: self._rest.restful(path, method="POST", data=body))
+        return self.send("POST", path, shape, body, writing=False)
 
     def who(self, shape: type[T]) -> T:
         """Ask the OAuth userinfo endpoint whom the token stands for."""
         return self._call(shape, lambda: self._rest.oauth2("userinfo"))
 
     def write(self, path: str, shape: type[T], body: bytes, headers: Mapping[str, str]) -> T:
-        """Send a writing PATCH.
+        """Send a writing PATCH; raises like `send`."""
+        return self.send("PATCH", path, shape, body, headers=headers)
+
+    def send(  # noqa: PLR0913 -- what an HTTP request is made of
+        self,
+        method: str,
+        path: str,
+        shape: type[T],
+        body: bytes = b"",
+        *,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        params: Mapping[str, str] | None = None,
+        writing: bool = True,
+    ) -> T:
+        """Send a request of any method under the version's address.
+
+        ``shape`` is ``NoneType`` where no content is wanted of the answer.
 
         Raises:
-            Unavailable: nothing was sent.
+            Unavailable: nothing was sent; or, without ``writing``, there is no sound answer.
             Ambiguous: it was sent, and there is no word on what became of it.
         """
+        more: dict[str, Any] = {"headers": {"Content-Type": content_type, **(headers or {})}}
+        if body:
+            more["data"] = body
         return self._call(
             shape,
-            lambda: self._rest.restful(path, method="PATCH", data=body, headers=dict(headers)),
-            writing=True,
+            lambda: self._rest.restful(path, params=dict(params or {}), method=method, **more),
+            writing=writing,
         )
 
-    def _call(self, shape: type[T], send: Any, *, writing: bool = False) -> T:
+    def text(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        accept: str = "text/csv",
+        most: int = 200_000_000,
+    ) -> Text:
+        """Return a body whole, as bytes, such as a page of CSV.
+
+        Raises:
+            Unavailable: it broke off, or is larger than ``most`` bytes.
+        """
+
+        def fetched() -> Text:
+            response = self._open("GET", self._url(path), params, {"Accept": accept})
+            return Text(whole(response, self._session.timeout, most), response.headers)
+
+        return self._exchange(fetched, writing=False)
+
+    @contextmanager
+    def stream(
+        self, path: str, params: Mapping[str, str] | None = None, *, accept: str = "*/*"
+    ) -> Iterator[Stream]:
+        """Open a body that is read piece by piece, in constant memory."""
+        response = self._exchange(
+            lambda: self._open("GET", self._url(path), params, {"Accept": accept}), writing=False
+        )
+        try:
+            yield Stream(self._pieces(response), response.headers)
+        finally:
+            response.close()
+
+    def soap(
+        self, operation: str, body: str, *, headers: str = "", writing: bool = True
+    ) -> Element:
+        """Call an operation that REST does not have, and return its response element.
+
+        ``body`` and ``headers`` are XML with the prefix ``urn``. Faults raise as errors of REST do.
+
+        Raises:
+            PersonNeeded: the access token is a JWT, which SOAP does not take.
+        """
+        url = f"/services/Soap/u/{self.version}"
+        fields = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": operation}
+        fields["Accept"] = "text/xml"
+
+        def sent() -> Element:
+            told = soap.envelope(
+                operation,
+                body,
+                token=self._grant.token,
+                client_id=self._settings.client_id,
+                headers=headers,
+            )
+            response = self._session.request("POST", self._url(url), data=told, headers=fields)
+            return self._inside(response, writing=writing)
+
+        self._adopt(self._tokens.current())
+        self._refuse_jwt()
+        return self._exchange(sent, writing=writing)
+
+    def _inside(self, response: requests.Response, *, writing: bool) -> Element:
+        """Return the element inside an answered envelope."""
+        try:
+            heard = soap.read(response.content)
+        except ValueError:
+            if response.status_code >= _REDIRECT:
+                exception_handler(response)
+            raise self._nonsense(writing=writing) from None
+        self.usage = heard.usage or self.usage
+        if heard.code:
+            told = [{"errorCode": heard.code, "message": heard.told}]
+            raise self._refused(heard.status, told, writing=writing)
+        if heard.response is None or response.status_code >= _REDIRECT:
+            raise self._nonsense(writing=writing)
+        return heard.response
+
+    def _refuse_jwt(self) -> None:
+        if soap.is_opaque(self._grant.token):
+            return
+        raise PersonNeeded(
+            "Salesforce gave an access token of the JWT kind, which its SOAP API does not take; "
+            "undelete and merge need an opaque one",
+            hint='switch off "Issue JSON Web Token (JWT)-based access tokens" in the app\'s '
+            "OAuth settings",
+        )
+
+    def _open(
+        self, method: str, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str]
+    ) -> requests.Response:
+        """Return an answer whose body is still to be read; refusals raise SalesforceError."""
+        response = self._session.request(
+            method, url, params=dict(params or {}), headers=dict(headers), stream=True
+        )
+        if response.status_code >= _REDIRECT:
+            body = whole(response, self._session.timeout, _LONGEST_REFUSAL)
+            response.raw = BytesIO(body)
+            exception_handler(response)
+        return response
+
+    def _pieces(self, response: requests.Response) -> Iterator[bytes]:
+        try:
+            yield from pieces(response, self._session.timeout)
+        except requests.RequestException as error:
+            raise Unavailable(f"Salesforce broke off in the middle: {why(error)}") from None
+
+    def _url(self, path: str) -> str:
+        return self._rest.origin + path if path.startswith("/") else self._rest.base_url + path
+
+    def _call(self, shape: type[T], send: Callable[[], Any], *, writing: bool = False) -> T:
+        body = self._exchange(send, writing=writing) or b""
+        if shape is type(None):
+            return None
+        try:
+            return decoded(body, shape)
+        except ValueError:
+            raise self._nonsense(writing=writing) from None
+
+    def _exchange(self, send: Callable[[], T], *, writing: bool) -> T:
+        """Send a request; where its session has ended, begin one anew and send it once more."""
+        self._adopt(self._tokens.current())
+        try:
+            return self._sent(send, writing=writing)
+        except CredentialsRefused:
+            if not self._tokens.renewable:
+                raise
+        self._adopt(self._tokens.renew(self._grant))
+        try:
+            return self._sent(send, writing=writing)
+        except CredentialsRefused as error:
+            hint = "a session that had just begun was refused too: look at the user's and the app's"
+            raise CredentialsRefused(str(error), hint=f"{hint} policies in Setup") from None
+
+    def _sent(self, send: Callable[[], T], *, writing: bool) -> T:
         self.calls += 1
         self._headers = {}
         try:
-            body = send()
+            return send()
         except SalesforceError as error:
-            raise self._understood(error, writing=writing) from None
+            raise self._refused(error.status, error.content, writing=writing) from None
         except requests.RequestException as error:
             raise self._lost(error, writing=writing) from None
-        try:
-            return decoded(body or b"", shape)
-        except ValueError:
-            raise self._nonsense(writing=writing) from None
+
+    def _adopt(self, grant: Grant) -> None:
+        if grant is not self._grant:
+            self._grant = grant
+            self._rest = self._speaking(grant)
+
+    def _speaking(self, grant: Grant) -> Rest:
+        self._session.auth = Bearer(grant.token)
+        return Rest(grant.origin, grant.token, self.version, self._session)
 
     def _hear(self, response: requests.Response, **_: object) -> None:
         """Note what every answer tells beside its body, errors included."""
@@ -173,71 +337,29 @@ class Client:
         asked = self.told_at - response.elapsed - timedelta(seconds=1)
         self.asked_at = asked.replace(microsecond=0)
 
-    def _understood(self, error: SalesforceError, *, writing: bool) -> CrmtrailError:
-        content: Any = error.content  # parsed JSON or text, whatever its annotation says
+    def _refused(self, status: int, content: Any, *, writing: bool) -> CrmtrailError:
         if isinstance(content, str):
-            content = content.replace(self._token, "[token]")
-        answer = Answer(self.source, error.status, content, self._headers, self.told_at)
+            content = content.replace(self._grant.token, "[token]")
+        answer = Answer(self.source, status, content, self._headers, self.told_at)
         found = understand(answer, writing=writing)
-        found.args = (str(found).replace(self._token, "[token]"),)
+        found.args = (str(found).replace(self._grant.token, "[token]"),)
         return found
 
     def _lost(self, error: requests.RequestException, *, writing: bool) -> CrmtrailError:
-        why = _why(error)
-        if _never_sent(error):
+        told = why(error)
+        if never_sent(error):
             self.calls -= 1
-            return Unavailable(f"Salesforce cannot be reached: {why}")
+            return Unavailable(f"Salesforce cannot be reached: {told}")
         if writing:
             return Ambiguous(
-                f"no word from Salesforce on a write: {why}",
+                f"no word from Salesforce on a write: {told}",
                 hint="the records are read back before anything else is written",
             )
-        return Unavailable(f"Salesforce did not answer: {why}")
+        return Unavailable(f"Salesforce did not answer: {told}")
 
     def _nonsense(self, *, writing: bool) -> CrmtrailError:
         text = "Salesforce answered something that is not what it documents"
         return Ambiguous(text) if writing else Unavailable(text)
-
-
-def _session(settings: SourceConfig, token: str) -> _Session:
-    session = _Session(settings.timeout.total_seconds())
-    session.auth = _Bearer(token)
-    session.headers["User-Agent"] = "crmtrail"
-    session.headers["Accept"] = "application/json"
-    session.headers["Accept-Encoding"] = "gzip"
-    # Names us in the org's own API usage log and in the origin of change events.
-    session.headers["Sforce-Call-Options"] = f"client={settings.client_id}"
-    session.headers["Sforce-Query-Options"] = "batchSize=2000"
-    # Plain HTTP is loopback only (the config sees to that): no proxy belongs in between.
-    session.trust_env = urlsplit(settings.base_url).scheme == "https"
-    return session
-
-
-def _reason(error: requests.RequestException) -> object:
-    """Return what urllib3 gave as the reason, beneath requests' own words."""
-    return getattr(error.args[0], "reason", None) if error.args else None
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    """Whether no connection was made, so that nothing can have been carried out."""
-    untrusted = isinstance(error, requests.exceptions.SSLError) and _UNTRUSTED in str(error)
-    refused = isinstance(_reason(error), NewConnectionError)
-    return refused or untrusted or isinstance(error, requests.ConnectTimeout)
-
-
-def _why(error: requests.RequestException) -> str:
-    """Say in plain words what kept an answer from coming; addresses and headers stay out."""
-    if isinstance(_reason(error), NameResolutionError):
-        return "its host name is unknown"
-    if isinstance(_reason(error), NewConnectionError):
-        return "it refuses connections"
-    if isinstance(error, requests.Timeout):
-        return "it took longer than the source's timeout"
-    if isinstance(error, requests.exceptions.SSLError):
-        return "its certificate is not trusted" if _UNTRUSTED in str(error) else "TLS failed"
-    if isinstance(error, requests.exceptions.ProxyError):
-        return "the proxy does not let us through"
-    return "the connection broke"
 
 
 def vendor_time(moment: datetime) -> str:

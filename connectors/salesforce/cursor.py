@@ -2,10 +2,13 @@
 
 ::
 
-    sweep ──> deletions ──> count ──> rest      first load, FULL and RECONCILE: every record by id
+    sweep ──> deletions ──> count ──> rest      first load and FULL: every record by id
+      └─> job ──┘                               the same through Bulk, where there are many
     rows  ──> deletions ──> rest                INCREMENTAL: what moved since the mark
+                  └──> sweep ──> count ──> rest  RECONCILE, and where deletions are cut off
 
-Deletions are skipped where Salesforce keeps no list of them.
+Deletions are skipped where Salesforce keeps no list of them. A sweep after a poll sees ids and
+stamps only.
 """
 
 from collections.abc import Mapping
@@ -33,6 +36,7 @@ class Phase(StrEnum):
     """What the next page reads."""
 
     SWEEP = "sweep"
+    JOB = "job"
     ROWS = "rows"
     DELETIONS = "deletions"
     COUNT = "count"
@@ -44,7 +48,15 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     Attributes:
         phase: what the next page reads.
-        full: whether this run reads every record.
+        full: whether this run sees every record.
+        narrow: whether it sees ids and stamps only.
+        healing: whether it polls first, and then sees ids and stamps of every record.
+        job: the Bulk job that reads them; empty before it is made, and once it is thrown away.
+        ready: whether the job is through.
+        place: the locator of its next page of results; empty is the first.
+        looks: how often the job was looked at.
+        plain: whether Bulk is out of the question for this run.
+        size: rows a query asks for at most, where Salesforce could not do more in time; 0 is all.
         mark: everything before it is read; None before the first load is through.
         began: the vendor's clock before this run's first request.
         stamp: with ``id``, the last record read.
@@ -63,6 +75,14 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     phase: Phase
     full: bool = False
+    narrow: bool = False
+    healing: bool = False
+    job: str = ""
+    ready: bool = False
+    place: str = ""
+    looks: int = 0
+    plain: bool = False
+    size: int = 0
     mark: datetime | None = None
     began: datetime | None = None
     stamp: datetime | None = None
@@ -101,20 +121,20 @@ def read(text: str) -> Cursor:
 def start(position: str | None, mode: Mode) -> Cursor:
     """Return the cursor of a run's first page.
 
-    A run that broke off goes on where it stopped. FULL begins anew, and RECONCILE takes over from
-    an incremental run, which it includes; both keep the mark, so that no deletion is lost.
+    A run that broke off goes on where it stopped; RECONCILE then sees every record after it. FULL
+    begins anew, and keeps the mark, so that no deletion is lost.
     """
     if position is None:
         return Cursor(Phase.SWEEP, full=True)
     kept = read(position)
     known = Cursor(Phase.SWEEP, full=True, mark=kept.mark, behind=kept.behind, listed=kept.listed)
+    if mode is Mode.FULL:
+        return known
+    if kept.phase is Phase.REST and not kept.mark:
+        return known
     if kept.phase is Phase.REST:
-        if mode is Mode.INCREMENTAL and kept.mark:
-            return msgspec.structs.replace(known, phase=Phase.ROWS, full=False, shown=kept.shown)
-        return known
-    if mode is Mode.FULL or (mode is Mode.RECONCILE and not kept.full):
-        return known
-    return kept
+        kept = msgspec.structs.replace(known, phase=Phase.ROWS, full=False, shown=kept.shown)
+    return kept if mode is Mode.INCREMENTAL else healed(kept)
 
 
 def turned(cursor: Cursor, *, began: datetime, stamp: datetime | None, id_: str) -> Cursor:
@@ -127,7 +147,11 @@ def rows_read(
 ) -> Cursor:
     """Return the cursor after the last page of records."""
     start_at = cursor.began or began
-    done = msgspec.structs.replace(cursor, began=start_at, stamp=None, id="")
+    done = msgspec.structs.replace(
+        cursor, began=start_at, stamp=None, id="", ready=False, place="", looks=0, size=0
+    )
+    if cursor.healing and cursor.full:
+        return msgspec.structs.replace(done, phase=Phase.COUNT)
     if replicateable:
         since = (cursor.listed or cursor.mark or start_at) - max(overlap, SHORTEST)
         return msgspec.structs.replace(done, phase=Phase.DELETIONS, since=since)
@@ -175,6 +199,33 @@ def timed(
     """
     in_step = covered != end and now - covered <= overlap
     return msgspec.structs.replace(cursor, in_step=True) if in_step else cursor
+
+
+def in_bulk(cursor: Cursor, job: str, *, began: datetime) -> Cursor:
+    """Return the cursor that goes on through a job."""
+    return msgspec.structs.replace(
+        cursor,
+        phase=Phase.JOB,
+        began=cursor.began or began,
+        job=job,
+        ready=False,
+        place="",
+        looks=0,
+    )
+
+
+def by_pages(cursor: Cursor) -> Cursor:
+    """Return the cursor that goes on without Bulk, after the last record that was read so."""
+    return msgspec.structs.replace(
+        cursor, phase=Phase.SWEEP, plain=True, job="", ready=False, place="", looks=0
+    )
+
+
+def healed(cursor: Cursor) -> Cursor:
+    """Return the cursor of a run that has to see every record, for deletions are not listed."""
+    if cursor.full:
+        return cursor
+    return msgspec.structs.replace(cursor, healing=True)
 
 
 def deletions_read(cursor: Cursor, *, end: datetime, covered: datetime, now: datetime) -> Cursor:
@@ -226,4 +277,8 @@ def _behind(cursor: Cursor) -> float | None:
 
 
 def _after_deletions(cursor: Cursor) -> Cursor:
+    if cursor.healing and not cursor.full:
+        return msgspec.structs.replace(
+            cursor, phase=Phase.SWEEP, full=True, narrow=True, stamp=None, id=""
+        )
     return msgspec.structs.replace(cursor, phase=Phase.COUNT) if cursor.full else finished(cursor)

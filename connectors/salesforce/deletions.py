@@ -29,7 +29,7 @@ _TOO_OLD = "Salesforce lists deletions of the last 15 days only"
 _PURGED = "Salesforce does not list these deletions any more"
 _UNLISTED = "Salesforce refuses its list of deletions"
 _NO_LONGER = frozenset({"EXCEEDED_ID_LIMIT", "INVALID_REPLICATION_DATE"})
-_RECONCILE = "run `crmtrail sync --reconcile` to see whether records are missing"
+_RECONCILE = "so this run looks at every record, to see whether any is missing"
 _COMPARE = "compare the count of this run with what is stored"
 _MOST_SEEN = 100_000
 """How many deleted ids to remember during one run: about 10 MB."""
@@ -111,6 +111,8 @@ class Losses:
         begin, end, too_old = position.window(at, now)
         advice = _COMPARE if at.full else _RECONCILE
         gaps = [Gap(name, at.since, begin, f"{_TOO_OLD}; {advice}")] if too_old else []
+        if too_old:
+            at = position.healed(at)
         narrower = position.narrowed(at, begin=begin, end=end)
         try:
             listed = self._list(name, begin, end)
@@ -119,6 +121,8 @@ class Losses:
             if code == "EXCEEDED_ID_LIMIT" and narrower is not None:
                 return Lost(narrower, gaps=gaps)
             why = _PURGED if code in _NO_LONGER else _UNLISTED
+            if why == _PURGED:
+                at = position.healed(at)
             # An object that is not said to have such a list has none: that is no gap.
             silent = why == _UNLISTED and known.replicateable is None
             until = now if why == _UNLISTED else end

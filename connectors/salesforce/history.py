@@ -114,9 +114,8 @@ class Histories:
         shown = [one.last for one in removals if one.last is not None]
         attached = self.attach(known, shown, since)
         by_id = {one.ref.id: one for one in attached.readings}
-        return AttachedLast(
-            [replace(one, last=by_id.get(one.ref.id)) for one in removals], attached.gaps
-        )
+        told = tuple(replace(one, last=by_id.get(one.ref.id)) for one in removals)
+        return AttachedLast(told, attached.gaps)
 
     def _known(self, object_: str) -> _Known:
         now = self._clock.now()

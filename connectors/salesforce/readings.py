@@ -112,11 +112,19 @@ class Scribe:
         actors = self.meet(rows)
         return [self._reading(row, actors) for row in rows]
 
-    def removals(self, rows: Sequence[Row]) -> Sequence[Removal]:
-        """Return a removal for each row of the recycle bin."""
+    def removals(self, rows: Sequence[Row], *, whole: bool = False) -> Sequence[Removal]:
+        """Return a removal for each row of the recycle bin; ``whole`` rows tell its content too."""
         gone = [row for row in rows if is_deleted(row)]
         actors = self.meet(gone)
-        return [self._removal(row, actors) for row in gone]
+        return [
+            self._removal(row, actors, self._last(row, actors) if whole else None) for row in gone
+        ]
+
+    def _last(self, row: Row, actors: Mapping[str, Actor]) -> Reading:
+        """Return what a record held when it was deleted; computed fields move in the bin."""
+        schema = self.known.schema.fields
+        computed = [name for name in row if name in schema and schema[name].computed]
+        return self._reading(_without(row, computed), actors)
 
     def meet(self, rows: Sequence[Row]) -> Mapping[str, Actor]:
         """Look up everybody these rows name, in as few requests as there can be."""
@@ -133,14 +141,14 @@ class Scribe:
             stamps={name: str(row[name], "utf-8") for name in _STAMPS if name in row},
             modified_at=modified,
             edited_at=moment_of(row, "LastModifiedDate") or modified,
-            read_at=self.read_at,
+            read_at=max(self.read_at, modified),
             actor=_editor(row, actors, modified),
             created_at=moment_of(row, "CreatedDate"),
             creator=actors[created_by] if created_by else None,
             deleted=is_deleted(row),
         )
 
-    def _removal(self, row: Row, actors: Mapping[str, Actor]) -> Removal:
+    def _removal(self, row: Row, actors: Mapping[str, Actor], last: Reading | None) -> Removal:
         master = to18(text_of(row, "MasterRecordId") or "")
         at = self._modified(row)
         edited = moment_of(row, "LastModifiedDate")
@@ -155,6 +163,7 @@ class Scribe:
             else unknown("the last editor's stamp is older than the deletion"),
             merged_into=master,
             restorable_until=at + IN_THE_BIN if self.known.restorable else None,
+            last=last,
         )
 
     def _modified(self, row: Row) -> datetime:

@@ -1,11 +1,10 @@
 """From Salesforce's describe to our schema, and to the fields a sync asks for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from crmtrail.model import Field, FieldType, Schema
+from crmtrail.model import Dependent, Field, FieldType, Schema
 
 BOOKKEEPING = frozenset(
     {
@@ -71,39 +70,6 @@ _TEXT_TYPES = frozenset(
     {"combobox", "email", "encryptedstring", "phone", "picklist", "string", "textarea", "url"}
 )
 
-# Objects that cannot be queried without a special condition, or not at all (SOQL reference).
-_UNLISTED = frozenset(
-    {
-        "ActivityHistory",
-        "AggregateResult",
-        "AttachedContentDocument",
-        "BulkApiResultEvent",
-        "CollaborationGroupRecord",
-        "CombinedAttachment",
-        "ContentBody",
-        "ContentDocumentLink",
-        "ContentFolderItem",
-        "ContentFolderMember",
-        "DataStatistics",
-        "EntityParticle",
-        "FieldDefinition",
-        "FieldHistoryArchive",
-        "FlexQueueItem",
-        "IdeaComment",
-        "Name",
-        "OpenActivity",
-        "PicklistValueInfo",
-        "ProcessInstanceHistory",
-        "UserEntityAccess",
-        "UserFieldAccess",
-        "UserRecordAccess",
-        "Vote",
-    }
-)
-_UNLISTED_ENDINGS = ("ChangeEvent", "EventStream", "__e", "__b", "__x")
-# Trails of another object: the vendor's own copies of what we read from the object itself.
-_TRAIL_ENDINGS = ("History", "Feed", "Share", "Tag")
-
 
 class Option(msgspec.Struct):
     """One entry of a picklist."""
@@ -127,9 +93,24 @@ class DescribedField(msgspec.Struct, rename="camel"):
     unique: bool = False
     restricted_picklist: bool = False
     deprecated_and_hidden: bool = False
+    defaulted_on_create: bool = False
+    filterable: bool = True
+    sortable: bool = True
+    scale: int = 0
+    calculated_formula: str | None = None
     compound_field_name: str | None = None
     picklist_values: list[Option] | None = None
     reference_to: list[str] | None = None
+
+
+class Child(msgspec.Struct, rename={"child": "childSObject", "cascade_delete": "cascadeDelete",
+                                    "restricted_delete": "restrictedDelete"}):  # fmt: skip
+    """An object that looks up to the described one."""
+
+    child: str | None = None
+    field: str | None = None
+    cascade_delete: bool = False
+    restricted_delete: bool = False
 
 
 class Describe(msgspec.Struct, rename="camel"):
@@ -140,21 +121,8 @@ class Describe(msgspec.Struct, rename="camel"):
     label: str | None = None
     undeletable: bool | None = None
     replicateable: bool | None = None
-
-
-class Listed(msgspec.Struct, rename="camel"):
-    """One object in the list of all objects; what is not told speaks for the object."""
-
-    name: str
-    queryable: bool = True
-    replicateable: bool = True
-    deprecated_and_hidden: bool = False
-
-
-class Listing(msgspec.Struct):
-    """The list of all objects."""
-
-    sobjects: list[Listed]
+    queryable: bool | None = None
+    child_relationships: list[Child] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +136,7 @@ class Known:
         stamp: the field by which it is polled; None where it has no stamp at all.
         replicateable: whether the vendor lists its deletions; None where it does not say.
         restorable: whether the recycle bin gives its records back, as far as is known.
+        described: every field that the describe names, unread ones too.
     """
 
     schema: Schema
@@ -176,6 +145,7 @@ class Known:
     stamp: str | None
     replicateable: bool | None
     restorable: bool
+    described: tuple[str, ...] = ()
 
     @property
     def keeps_bin(self) -> bool:
@@ -202,41 +172,29 @@ def know(source: str, describe: Describe, name: str = "") -> Known:
         {field.name: _field(field) for field in kept if field.name != "IsDeleted"},
         label=describe.label or "",
         undeletable=bool(describe.undeletable),
+        dependents=_dependents(describe),
     )
+    usable = {field.name for field in kept if field.filterable and field.sortable}
     return Known(
         schema=schema,
         wide=names,
         narrow=tuple(name for name in _NARROW if name in names),
-        stamp=next((name for name in _STAMPS if name in names), None),
+        stamp=next((name for name in _STAMPS if name in usable), None),
         replicateable=describe.replicateable,
         # An identity that may write nothing is told false for every object: that says nothing.
         restorable=bool(describe.undeletable) or not any(field.updateable for field in kept),
+        described=tuple(field.name for field in describe.fields),
     )
 
 
-def listed(listing: Listing) -> Sequence[str]:
-    """Return the objects worth syncing, sorted: queryable, with a feed of deletions, no trails."""
-    names = {entry.name for entry in listing.sobjects}
-    return sorted(
-        entry.name
-        for entry in listing.sobjects
-        if entry.queryable
-        and entry.replicateable
-        and not entry.deprecated_and_hidden
-        and entry.name not in _UNLISTED
-        and not entry.name.endswith(_UNLISTED_ENDINGS)
-        and not _is_trail(entry.name, names)
-    )
-
-
-def _is_trail(name: str, names: set[str]) -> bool:
-    """Whether an object only trails another one that is listed (AccountHistory, X__Share)."""
-    for ending in _TRAIL_ENDINGS:
-        if name.endswith(ending):
-            owner = name.removesuffix(ending)
-            owner = owner.removesuffix("Field") if owner.endswith("Field") else owner
-            return owner in names or f"{owner}c" in names
-    return False
+def _dependents(describe: Describe) -> tuple[Dependent, ...]:
+    """Return what a deletion takes along, and what stands in its way."""
+    found = {
+        Dependent(one.child, one.field, one.cascade_delete, one.restricted_delete)
+        for one in describe.child_relationships or ()
+        if one.child and one.field and (one.cascade_delete or one.restricted_delete)
+    }
+    return tuple(sorted(found, key=lambda one: (one.object, one.field)))
 
 
 def _is_read(field: DescribedField, parents: set[str]) -> bool:
@@ -250,19 +208,25 @@ def _field(field: DescribedField) -> Field:
     # Classic encrypted text is read as a mask: writing that back would destroy the value.
     masked = field.type == "encryptedstring"
     options = field.picklist_values or [] if field.restricted_picklist else []
+    createable = _may(field.createable, field) and not masked
+    number = _TYPES.get(field.type) in (FieldType.NUMBER, FieldType.MONEY)
     return Field(
         name=field.name,
         type=_TYPES.get(field.type, FieldType.OTHER),
         label=field.label or "",
         vendor_type=field.type,
         updateable=_may(field.updateable, field) and not masked,
-        createable=_may(field.createable, field) and not masked,
+        createable=createable,
         nillable=field.nillable,
         computed=field.calculated or field.auto_number,
         unique=field.unique,
         options=tuple(option.value for option in options if option.active and option.value),
         references=tuple(field.reference_to or ()),
         max_length=(field.length or None) if field.type in _TEXT_TYPES else None,
+        required=bool(field.createable) and not (field.nillable or field.defaulted_on_create),
+        masked=masked,
+        scale=field.scale if number else None,
+        formula=field.calculated_formula or "",
     )
 
 

@@ -7,6 +7,7 @@ digits, so nothing foreign gets into a text.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote_plus
 
@@ -24,26 +25,38 @@ def select(fields: Sequence[str]) -> Sequence[str]:
     return fields if "Id" in fields else ("Id", *fields)
 
 
-def by_id(object_: str, fields: Sequence[str], after: str) -> str:
+def by_id(object_: str, fields: Sequence[str], after: str, rows: int = PAGE) -> str:
     """Return the query of a page of all records, in the order of their ids."""
+    return f"{every(object_, fields, after)} LIMIT {rows}"
+
+
+def every(object_: str, fields: Sequence[str], after: str) -> str:
+    """Return the query of all records after an id, in the order of their ids."""
     where = f" WHERE Id > '{after}'" if after else ""
-    return f"{_from(object_, fields)}{where} ORDER BY Id LIMIT {PAGE}"
+    return f"{_from(object_, fields)}{where} ORDER BY Id"
 
 
-def since(object_: str, fields: Sequence[str], stamp: str, moment: datetime) -> str:
-    """Return the query of the first page of what moved at or after a moment."""
-    return _stamped(object_, fields, stamp, f"{stamp} >= {vendor_time(moment)}")
+@dataclass(frozen=True, slots=True)
+class Stamped:
+    """The queries of what moved since a moment, by one stamp, so many rows a page."""
 
+    object: str
+    fields: Sequence[str]
+    stamp: str
+    rows: int = PAGE
 
-def after(object_: str, fields: Sequence[str], stamp: str, moment: datetime, id_: str) -> str:
-    """Return the query of the page after the record with this stamp and id."""
-    at = vendor_time(moment)
-    where = f"({stamp} > {at} OR ({stamp} = {at} AND Id > '{id_}'))"
-    return _stamped(object_, fields, stamp, where)
+    def since(self, moment: datetime) -> str:
+        """Return the query of the first page of what moved at or after a moment."""
+        return self._page(f"{self.stamp} >= {vendor_time(moment)}")
 
+    def after(self, moment: datetime, id_: str) -> str:
+        """Return the query of the page after the record with this stamp and id."""
+        at = vendor_time(moment)
+        return self._page(f"({self.stamp} > {at} OR ({self.stamp} = {at} AND Id > '{id_}'))")
 
-def _stamped(object_: str, fields: Sequence[str], stamp: str, where: str) -> str:
-    return f"{_from(object_, fields)} WHERE {where} ORDER BY {stamp}, Id LIMIT {PAGE}"
+    def _page(self, where: str) -> str:
+        from_ = _from(self.object, self.fields)
+        return f"{from_} WHERE {where} ORDER BY {self.stamp}, Id LIMIT {self.rows}"
 
 
 def _from(object_: str, fields: Sequence[str]) -> str:

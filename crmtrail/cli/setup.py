@@ -53,7 +53,7 @@ def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
         rows = [(one.name, one.kind, "ok" if one.ok else "not yet", one.detail) for one in checks]
         out.print(table("", ("source", "kind", "connection", ""), rows))
         for one in checks:
-            for missing in one.missing:
+            for missing in (*one.missing, *one.hidden):
                 out.print(f"{one.name}: {missing}", markup=False)
         out.print(
             "Next: crmtrail sync" if all(one.ok for one in checks) else "Next: crmtrail doctor"
@@ -67,7 +67,7 @@ def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
                 "kind": one.kind,
                 "ok": one.ok,
                 "detail": one.detail,
-                "missing": list(one.missing),
+                "missing": [*one.missing, *one.hidden],
             }
             for one in checks
         ],

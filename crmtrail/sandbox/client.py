@@ -1,6 +1,7 @@
 """A client of the control API, for tests, the demo and curious people. Standard library only."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -24,9 +25,10 @@ class Sandbox:
             with error:
                 raise ValueError(json.load(error)["error"]) from None
 
-    def reset(self, *, seed: int = 1, size: str = "small") -> None:
-        """Empty the world and seed it anew."""
-        self._call("POST", "reset", {"seed": seed, "size": size})
+    def reset(self, *, seed: int = 1, size: str = "small", features: Sequence[str] = ()) -> None:
+        """Empty the world and seed it anew, with optional features; see docs/sandbox.md."""
+        order = {"seed": seed, "size": size, "features": list(features)}
+        self._call("POST", "reset", order)
 
     def turn(self, seconds: float) -> str:
         """Turn the clock forward and return its time."""

@@ -1,6 +1,6 @@
 """The control API under ``/_sandbox/``: reset, clock, act, faults, journal, requests, truth."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -44,14 +44,21 @@ class Control:
         except TypeError as error:
             return Reply.of(400, {"error": f"a value is of the wrong type: {error}"})
 
-    def reset(self, *, seed: int, size: str) -> None:
-        """Empty the world and fill it anew.
+    def reset(self, *, seed: int, size: str, features: Iterable[str] = ()) -> None:
+        """Empty the world and fill it anew, with optional features of its CRMs.
 
         Raises:
-            ValueError: an unknown size.
+            ValueError: an unknown size or feature.
         """
         if size not in SIZES:
             raise ValueError(f"unknown size {size!r}; known are {', '.join(SIZES)}")
+        wanted = frozenset(features)
+        known = frozenset[str]().union(*(wire.features for wire in self.wires.values()))
+        if wanted - known:
+            raise ValueError(
+                f"unknown features {sorted(wanted - known)}; known are {', '.join(sorted(known))}"
+            )
+        self.world.features = wanted
         self.world.seed = seed
         self.world.empty()
         self.world.db.execute("BEGIN")
@@ -59,6 +66,7 @@ class Control:
             wire.create()
             wire.seed(SIZES[size] // len(self.wires))
         self.world.remember("seeded", f"{seed}/{size}")
+        self.world.remember("features", " ".join(sorted(wanted)))
         self.world.db.execute("COMMIT")
 
     def _wire(self, crm: str | None) -> Wire:
@@ -68,7 +76,14 @@ class Control:
 
     def _reset(self, request: Request) -> dict[str, Any]:
         order = _order(request)
-        self.reset(seed=int(order.get("seed", 1)), size=str(order.get("size", "small")))
+        features = order.get("features", ())
+        if not isinstance(features, list | tuple):
+            raise ValueError("features is a list of names, such as ['wide', 'namespace']")  # noqa: TRY004 -- told as 400
+        self.reset(
+            seed=int(order.get("seed", 1)),
+            size=str(order.get("size", "small")),
+            features=[str(name) for name in features],
+        )
         return self._time()
 
     def _time(self) -> dict[str, str]:

@@ -9,6 +9,8 @@ KINDS = (
     "unauthorized",  # 401 in the vendor's words
     "throttle",  # 429 (Salesforce: 403 REQUEST_LIMIT_EXCEEDED with quota=true), Retry-After if told
     "unavailable",  # 503 with an HTML page
+    "edge",  # 420 with an HTML page, from the gateway in front of Salesforce
+    "cut_short",  # the answer breaks off in the middle of its body
     "reset_before",  # connection reset, the request is not carried out
     "reset_after",  # the request is carried out, then the connection is reset
     "half_batch",  # every second row of a batch write is refused
@@ -32,6 +34,7 @@ class Fault:
     seconds: float = 0.0
     retry_after: int | None = None
     quota: bool = False
+    xml: bool = False
 
     @classmethod
     def parse(cls, order: Mapping[str, Any]) -> "Fault":

@@ -53,6 +53,7 @@ class Reply:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
 
     @classmethod
     def of(cls, status: int, value: object, headers: Mapping[str, str] | None = None) -> "Reply":
@@ -70,6 +71,8 @@ class Wire(Protocol):
     """
 
     crm: str
+    features: frozenset[str]
+    """What a reset may switch on; the world knows which of them it did."""
 
     def create(self) -> None:
         """Create this CRM's tables in an empty world."""
@@ -96,5 +99,5 @@ class Wire(Protocol):
     def people(self) -> dict[str, Any]:
         """Return users, apps and tokens, so that a test can act as somebody."""
 
-    def throttled(self, fault: Fault) -> Reply:
+    def throttled(self, fault: Fault, request: Request, /) -> Reply:
         """The vendor's refusal for a fault of kind unauthorized, throttle or unavailable."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -90,9 +91,11 @@ class Server:
 
     def _reply(self, wire: Wire, request: Request, fault: Fault | None) -> Reply:
         if fault is not None and fault.kind in _REFUSALS:
-            return wire.throttled(fault)
+            return wire.throttled(fault, request)
         if fault is not None and fault.kind == "unavailable":
             return Reply(503, _HTML, {"Content-Type": "text/html"})
+        if fault is not None and fault.kind == "edge":
+            return Reply(420, _HTML, {"Content-Type": "text/html"})
         if fault is not None and fault.kind == "reset_before":
             return Reply(0)
         seen = Request(
@@ -112,7 +115,8 @@ class Server:
             traceback.print_exc(file=sys.stderr)
             return Reply.of(500, {"error": "the sandbox itself failed, see its stderr"})
         self.world.db.execute("COMMIT")
-        return reply
+        cut = fault is not None and fault.kind == "cut_short"
+        return replace(reply, cut=True) if cut else reply
 
 
 class _Http(ThreadingHTTPServer):
@@ -184,7 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             if reply.status not in _BODILESS:
-                self.wfile.write(body)
+                self.wfile.write(body[: len(body) // 2] if reply.cut else body)
+            # Fewer bytes than promised, then the end of the connection.
+            self.close_connection = self.close_connection or reply.cut
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 

@@ -55,6 +55,7 @@ class World:
         self.db.execute("PRAGMA synchronous=OFF")
         self.db.executescript(_TABLES)
         self._request = 0
+        self.features: frozenset[str] = frozenset((self.recall("features") or "").split())
 
     def close(self) -> None:
         """Close the database; the world is of no use afterwards."""
@@ -137,11 +138,22 @@ class World:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Journal what happens inside as nobody's request: it happens by itself."""
-        number, self._request = self._request, 0
+        with self.under(0):
+            yield
+
+    @contextmanager
+    def under(self, number: int) -> Iterator[None]:
+        """Journal what happens inside as the doing of an earlier request."""
+        before, self._request = self._request, number
         try:
             yield
         finally:
-            self._request = number
+            self._request = before
+
+    @property
+    def request_number(self) -> int:
+        """The number of the request under way; 0 if there is none."""
+        return self._request
 
     def end_request(self, number: int, status: int | None, fault: str | None) -> None:
         """Note how a request ended; status None means that no answer was sent."""

@@ -117,7 +117,7 @@ class Loading(Connected):
         position = drive(rig, connector).position
         rig.update(list(rig.truth())[:2], {rig.text_field: "changed meanwhile"})
         run = drive(rig, connector, position, Mode.RECONCILE)
-        assert set(run.ids()) == set(rig.truth())
+        assert run.seen() == set(rig.truth())
         assert {page.expected for page in run.pages} - {None} == {len(rig.truth())}
 
 

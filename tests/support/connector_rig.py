@@ -148,6 +148,11 @@ class Run:
     def ids(self) -> list[str]:
         return [reading.ref.id for reading in self.readings]
 
+    def seen(self) -> set[str]:
+        """The records that were read or sighted."""
+        sighted = {one.id for page in self.pages for one in page.sightings}
+        return sighted | set(self.ids())
+
     def reading(self, id_: str) -> Reading:
         found: Reading | None = None
         for one in self.readings:

@@ -168,6 +168,10 @@ class MemoryConnector:
             raise Mistake(f"there is no object {object_}")
         return self._schema
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        del objects
+        return ()
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         del object_
         if position is None or mode is Mode.FULL:

@@ -49,6 +49,10 @@ class MoodyConnector:
         self._ask("schema")
         return Schema(self.source, object_, {})
 
+    def missing(self, objects: Sequence[str]) -> Sequence[str]:
+        self._ask("missing")
+        return [f"{one}: hidden" for one in objects]
+
     def start(self, object_: str, position: str | None, mode: Mode) -> str:
         return f"{position}/{mode}"
 

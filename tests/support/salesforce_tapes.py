@@ -60,7 +60,10 @@ def tape(path: Path, *, recording: bool) -> Iterator[Cassette]:
 def taped(path: Path, base_url: str = PUBLIC, token: str = "") -> Iterator[Connector]:
     """Yield a connector whose conversation is recorded if a token is given, else played back."""
     auth = AuthConfig(token=SecretStr(token or "played-back"))
-    config = SourceConfig(kind="salesforce", base_url=base_url, auth=auth)
+    # One object by name: with "*" a tape would hold describes of all the others too.
+    config = SourceConfig(
+        kind="salesforce", base_url=base_url, auth=auth, objects=(OBJECT,), history_months=0
+    )
     connector = connect("sf", config, auth, TapeClock())
     with tape(path, recording=bool(token)), closing(connector):
         yield connector

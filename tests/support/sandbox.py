@@ -1,6 +1,6 @@
 """A running sandbox CRM, and the vendors' public addresses led to it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +17,11 @@ SALESFORCE_HOST = "acme.my.salesforce.com"
 
 
 @contextmanager
-def running_sandbox(size: str = "tiny", seed: int = 1) -> Iterator[tuple[Server, Sandbox]]:
+def running_sandbox(
+    size: str = "tiny", seed: int = 1, features: Sequence[str] = ()
+) -> Iterator[tuple[Server, Sandbox]]:
     """Run a freshly seeded sandbox, with both CRMs, on a free port."""
-    server = build(size=size, seed=seed)
+    server = build(size=size, seed=seed, features=features)
     try:
         with server:
             yield server, Sandbox(server.url)

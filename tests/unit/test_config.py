@@ -10,7 +10,7 @@ from crmtrail.config import Config, SourceConfig, holds_tokens, load, parse
 from crmtrail.errors import Mistake
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.yaml"
-SECRETS = {"SF_TOKEN": "sf-secret", "SF_RESTORE_TOKEN": "sf-two", "HS_TOKEN": "hs-secret"}
+SECRETS = {"SF_CLIENT_ID": "3MVG9.key", "HS_TOKEN": "hs-secret"}
 SOURCE = {
     "kind": "hubspot",
     "base_url": "https://api.hubapi.com",
@@ -55,8 +55,8 @@ def test_the_example_is_valid_and_names_every_key_with_its_default():
 
 def test_secrets_come_from_the_environment_and_are_never_shown():
     config = parse(EXAMPLE.read_text(), SECRETS)
-    assert config.sources["sf"].auth.token.get_secret_value() == "sf-secret"
-    assert "sf-secret" not in repr(config)
+    assert config.sources["hs"].auth.token.get_secret_value() == "hs-secret"
+    assert "hs-secret" not in repr(config)
 
 
 def test_all_mistakes_are_told_at_once_without_the_secret():
@@ -292,8 +292,7 @@ def test_a_missing_file_says_how_to_write_one(tmp_path):
 def test_the_token_of_a_source_may_be_unset_until_it_is_needed():
     config = parse(EXAMPLE.read_text(), {"HS_TOKEN": "hs-secret"})
     sf, hs = config.sources["sf"], config.sources["hs"]
-    assert sf.auth.unset == ("SF_TOKEN",)
-    assert sf.restore_auth.unset == ("SF_RESTORE_TOKEN",)
+    assert sf.auth.unset == sf.restore_auth.unset == ("SF_CLIENT_ID",)
     assert hs.auth.unset == ()
     with pytest.raises(Mistake, match="the environment variable URL is not"):
         parsed(sources={"hs": SOURCE | {"base_url": "${URL}"}})

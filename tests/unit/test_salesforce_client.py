@@ -1,8 +1,10 @@
 """The transport: what goes out, and what each kind of answer means for reads and writes."""
 
+import gzip
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -119,6 +121,18 @@ def test_limits_and_the_vendors_clock_are_read_from_every_answer() -> None:
          BudgetSpent, None),
         (Scripted(403, error("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.")),
          Throttled, 10.0),
+        (Scripted(400, error("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")),
+         BudgetSpent, None),
+        (Scripted(401, b"<response><faultcode>LOGIN_OAUTH_INVALID_TOKEN(1)</faultcode></response>"),
+         CredentialsRefused, None),
+        (Scripted(400, {"exceptionCode": "InvalidSessionId", "exceptionMessage": "Invalid"}),
+         CredentialsRefused, None),
+        (Scripted(414, HTML), Mistake, None),
+        (Scripted(428, HTML), Mistake, None),
+        (Scripted(431, HTML), Mistake, None),
+        (Scripted(300, ["/services/data/v62.0/sobjects/Account/001"]), Mistake, None),
+        (Scripted(500, error("SERVER_UNAVAILABLE")), Unavailable, None),
+        (Scripted(400, error("REQUEST_RUNNING_TOO_LONG")), Unavailable, None),
         (Scripted(403, error("API_DISABLED_FOR_ORG")), PermissionMissing, None),
         (Scripted(403, HTML), PermissionMissing, None),
         (Scripted(400, error("INSUFFICIENT_ACCESS")), PermissionMissing, None),
@@ -257,3 +271,67 @@ def test_an_impossible_version_is_refused(told: str) -> None:
 
     with pytest.raises((Mistake, ValueError), match="api_version"):
         opened()
+
+
+def test_a_body_that_trickles_is_given_up_after_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        ended = threading.Event()
+        dripping = threading.Thread(target=_drip, args=(listening, ended))
+        dripping.start()
+        url = f"http://127.0.0.1:{port}"
+        sf = Client("sf", settings(url, timeout=0.3), TOKEN, "62.0", FixedClock())
+        with pytest.raises(Unavailable, match="longer than the source's timeout"):
+            read(sf)
+        sf.close()
+        ended.set()
+        dripping.join()
+
+
+def _drip(listening: socket.socket, ended: threading.Event) -> None:
+    """Answer one byte at a time, each well within the timeout."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with suppress(OSError):
+            while not ended.wait(0.05):
+                connection.sendall(b" ")
+
+
+def test_compressed_bodies_are_read_whole_or_not_at_all() -> None:
+    packed = gzip.compress(b"Id,Name\n" + b"001,x\n" * 10_000)
+    said = {"Content-Encoding": "gzip", "Sforce-Locator": "null"}
+    answers = [
+        Scripted(content=packed, headers=said),
+        Scripted(content=packed, headers=said, cut=9),
+    ]
+    with ScriptedServer(*answers) as server, client(server) as sf:
+        told = sf.text("jobs/query/750/results")
+        assert told.body.count(b"\n") == 10_001
+        assert told.headers["sforce-locator"] == "null"
+        with pytest.raises(Unavailable):
+            sf.text("jobs/query/750/results")
+
+
+def test_a_stream_that_breaks_off_is_unavailable_and_one_too_large_is_refused() -> None:
+    body = b"x" * 300_000
+    answers = [Scripted(content=body), Scripted(content=body, cut=5), Scripted(content=body)]
+    with ScriptedServer(*answers) as server, client(server) as sf:
+        with sf.stream("/services/data/v62.0/sobjects/EventLogFile/0AT/LogFile") as stream:
+            assert sum(map(len, stream.chunks)) == len(body)
+        wanted = pytest.raises(Unavailable, match="broke off")
+        with sf.stream("sobjects/Attachment/00P/Body") as stream, wanted:
+            list(stream.chunks)
+        with pytest.raises(Unavailable, match="larger"):
+            sf.text("x", most=1_000)
+        assert server.asked[0].target.endswith("/v62.0/sobjects/EventLogFile/0AT/LogFile")
+
+
+def test_a_next_page_is_asked_of_our_own_host_only() -> None:
+    page = Scripted(content={"records": [], "done": True})
+    with ScriptedServer(page) as server, client(server) as sf:
+        sf.query_more("https://elsewhere.example/services/data/v62.0/queryAll/01g-2000")
+        assert server.asked[0].target == "/services/data/v62.0/queryAll/01g-2000"
+        with pytest.raises(CursorLost):
+            sf.query_more("https://elsewhere.example/x")

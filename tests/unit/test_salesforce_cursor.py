@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,8 +32,9 @@ def test_the_first_run_sweeps_whatever_its_mode() -> None:
 
 def test_a_poll_reads_what_moved_and_the_other_modes_sweep_and_keep_the_mark() -> None:
     assert position.start(rest(), Mode.INCREMENTAL) == Cursor(Phase.ROWS, mark=MARK)
-    for mode in (Mode.FULL, Mode.RECONCILE):
-        assert position.start(rest(), mode) == Cursor(Phase.SWEEP, full=True, mark=MARK)
+    full = Cursor(Phase.SWEEP, full=True, mark=MARK)
+    assert position.start(rest(), Mode.FULL) == full
+    assert position.start(rest(), Mode.RECONCILE) == Cursor(Phase.ROWS, healing=True, mark=MARK)
 
 
 @pytest.mark.parametrize("mode", [Mode.INCREMENTAL, Mode.RECONCILE])
@@ -41,11 +43,12 @@ def test_a_broken_sweep_goes_on_where_it_stopped(mode: Mode) -> None:
     assert position.start(position.write(middle), mode) == middle
 
 
-def test_a_broken_poll_goes_on_but_a_reconcile_takes_it_over() -> None:
+def test_a_broken_poll_goes_on_and_a_reconcile_sees_every_record_after_it() -> None:
     middle = Cursor(Phase.ROWS, mark=MARK, began=NOON, stamp=NOON, id=ID)
     text = position.write(middle)
     assert position.start(text, Mode.INCREMENTAL) == middle
-    assert position.start(text, Mode.RECONCILE) == Cursor(Phase.SWEEP, full=True, mark=MARK)
+    swept = msgspec.structs.replace(middle, healing=True)
+    assert position.start(text, Mode.RECONCILE) == swept
 
 
 def test_full_begins_again_even_in_the_middle() -> None:

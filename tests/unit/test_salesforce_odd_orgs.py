@@ -37,7 +37,7 @@ class OurClock:
 def connected(odd: OddOrg, ours: datetime = TEN) -> Iterator[Connector]:
     with ScriptedServer(otherwise=odd) as server:
         auth = AuthConfig(token=SecretStr("00Dtoken"))
-        config = SourceConfig(kind="salesforce", base_url=server.url, auth=auth)
+        config = SourceConfig(kind="salesforce", base_url=server.url, auth=auth, history_months=0)
         with closing(connect("sf", config, auth, OurClock(ours))) as connector:
             yield connector
 

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.salesforce.schema import Describe, Known, Listing, know, listed
+from connectors.salesforce.discovery import Listing, listed
+from connectors.salesforce.schema import Describe, Known, know
 from crmtrail.model import Field, FieldType
 
 

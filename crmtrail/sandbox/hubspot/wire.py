@@ -30,6 +30,7 @@ class HubSpotWire:
     """One HubSpot portal."""
 
     crm = "hubspot"
+    features = frozenset[str]()
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -151,7 +152,7 @@ class HubSpotWire:
             "portal": people.portal,
         }
 
-    def throttled(self, fault: Fault) -> Reply:
+    def throttled(self, fault: Fault, _request: Request) -> Reply:
         """The refusal for a fault of kind unauthorized or throttle."""
         if fault.kind == "unauthorized":
             return unauthenticated().reply()

@@ -7,14 +7,14 @@ from typing import Any
 
 from crmtrail.sandbox.salesforce import moments
 from crmtrail.sandbox.salesforce.editing import Editing
-from crmtrail.sandbox.salesforce.orders import Order, Orders
+from crmtrail.sandbox.salesforce.orders import Found, Order, Orders
 from crmtrail.sandbox.salesforce.records import By
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.switches import Switches
 from crmtrail.sandbox.world import Actor
 
-_ON_RECORDS = ("update", "create", "delete", "undelete", "purge", "touch")
+_ON_RECORDS = ("update", "create", "delete", "undelete", "purge", "touch", "merge")
 Job = dict[str, Any]
 
 
@@ -89,13 +89,25 @@ class Acts:
             gone = row["_deleted"] is not None
             if verb == "undelete" and not gone:
                 raise ValueError(f"undelete: {row['Id']} is not in the recycle bin")
-            if verb in ("update", "delete", "touch") and gone:
+            if verb in ("update", "delete", "touch", "merge") and gone:
                 raise ValueError(f"{verb}: {row['Id']} is deleted")
+        if verb == "merge":
+            return self._merged(sobject, rows)
         if verb != "update":
             return [{"id": row["Id"]} for row, _ in rows]
         return [
             {"id": row["Id"], "fields": check.edit(sobject, fields, row, None)}
             for row, fields in rows
+        ]
+
+    def _merged(self, sobject: SObject, rows: Found) -> list[dict[str, Any]]:
+        """Return checked work of a merge: the winner with its values first, then the losers."""
+        (winner, fields), *losers = rows
+        self._editing.merging.check(sobject, winner, [row for row, _ in losers])
+        values = self._editing.validation.edit(sobject, fields, winner, None)
+        return [
+            {"id": winner["Id"], "fields": values},
+            *({"id": row["Id"]} for row, _ in losers),
         ]
 
     def _do(self, job: Job, at: datetime) -> None:
@@ -106,6 +118,13 @@ class Acts:
             if job["do"] == "create":
                 new = [(record["id"], record["fields"]) for record in job["records"]]
                 self._records.create_as(sobject, new, by, at)
+                return
+            if job["do"] == "merge":
+                ids = [record["id"] for record in job["records"]]
+                found = self._tables.rows(sobject, ids)
+                values = job["records"][0]["fields"]
+                winner, *losers = [found[id_] for id_ in ids]
+                self._editing.merging.merge(sobject, winner, losers, values, by, at)
                 return
             for record in job["records"]:
                 row = self._tables.row(sobject, record["id"])

@@ -138,7 +138,7 @@ class Aggregates:
             )  # fmt: skip
         source, field, _ = self._scope.resolve(call.arg)
         adds = call.function in ("SUM", "AVG")
-        if not field.sortable or (adds and field.type not in NUMERIC):
+        if not field.aggregatable or (adds and field.type not in NUMERIC):
             raise refuse(
                 "MALFORMED_QUERY",
                 self._query.text,

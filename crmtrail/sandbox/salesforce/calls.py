@@ -31,13 +31,17 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request to /services/data/vXX.X/: ``parts`` are the path's segments behind the version."""
+    """A request to /services/data/vXX.X/: ``parts`` are the path's segments behind the version.
+
+    ``nested`` requests are part of a composite one.
+    """
 
     request: Request
     session: Session
     view: View
     version: str
     parts: tuple[str, ...]
+    nested: bool = False
 
     @property
     def base(self) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crmtrail.sandbox.salesforce.access_rules import narrowed
 from crmtrail.sandbox.salesforce.fields import Field
 from crmtrail.sandbox.salesforce.filters import Filters, Sql, sort
+from crmtrail.sandbox.salesforce.history_age import shown_since
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.schema import Schema, SObject
 from crmtrail.sandbox.salesforce.scope import Scope
@@ -28,6 +30,7 @@ class Plan:
     shape: Shape
     children: list["ChildPlan"]
     long_texts: int
+    chosen: tuple[Selected, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class Compiler:
             Refusal: there is none of that name.
         """
         found = self._schema.get(query.source)
-        if found is None:
+        if found is None or found.name in self._view.hidden:
             raise refuse(
                 "INVALID_TYPE",
                 query.text,
@@ -68,6 +71,7 @@ class Compiler:
                 " custom object, be sure to append the '__c' after the entity name. Please"
                 " reference your WSDL or the describe call for the appropriate names.",
             )
+        narrowed(found, query, all_files=self._view.all_files)
         return found
 
     def scope(self, query: Query, sobject: SObject, mark: str = "t") -> Scope:
@@ -83,6 +87,9 @@ class Compiler:
             tests = [f"({text})"]
         if scope.root.sobject.bin and not self._all_rows:
             tests.append(f"{scope.mark}0._deleted IS NULL")
+        if since := shown_since(scope.root.sobject, self._now, all_rows=self._all_rows):
+            tests.append(f'{scope.mark}0."CreatedDate" >= ?')
+            values.append(since)
         return " AND ".join(tests), values
 
     def _filters(self, scope: Scope) -> Filters:
@@ -130,11 +137,11 @@ class Compiler:
             f" WHERE t0._row IN (SELECT value FROM json_each(?)){alive}"
         )
         long_texts = sum(field.long for field, _ in chosen)
-        return Plan(find, values, read, shape, children, long_texts)
+        return Plan(find, values, read, shape, children, long_texts, tuple(chosen))
 
     def _child(self, query: Query, parent: SObject, number: int) -> ChildPlan:
         found = self._schema.child(parent.name, query.source)
-        if found is None:
+        if found is None or found[0].name in self._view.hidden:
             raise refuse(
                 "INVALID_TYPE",
                 query.text,

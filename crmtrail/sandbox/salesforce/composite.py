@@ -42,9 +42,15 @@ class Composite:
         """Answer POST /composite."""
         call.must_be("POST")
         order = call.members()
-        subrequests = _checked(order.get("compositeRequest"))
+        subrequests = checked(order.get("compositeRequest"), MAX_SUBREQUESTS)
+        answers = self.run(call, subrequests, all_or_none=order.get("allOrNone") is True)
+        return Reply.of(200, {"compositeResponse": answers})
+
+    def run(
+        self, call: Call, subrequests: list[dict[str, Any]], *, all_or_none: bool
+    ) -> list[dict[str, Any]]:
+        """Carry out checked subrequests in order, in one transaction, and return their answers."""
         answers: list[dict[str, Any]] = []
-        all_or_none = order.get("allOrNone") is True
         try:
             with self._records.unit(self._records.world.clock.now()):
                 self._run(call, subrequests, answers)
@@ -53,7 +59,7 @@ class Composite:
                     raise _Undo  # noqa: TRY301 -- leaves the transaction by intent
         except _Undo:
             answers = [_halted(item) for item in answers]
-        return Reply.of(200, {"compositeResponse": answers})
+        return answers
 
     def _run(
         self, call: Call, subrequests: list[dict[str, Any]], answers: list[dict[str, Any]]
@@ -88,7 +94,7 @@ class Composite:
         if not _are_objects(listed):
             raise unparsable("batchRequests must be a list of objects")
         if len(listed) > MAX_SUBREQUESTS:
-            raise _too_many(len(listed))
+            raise _too_many(len(listed), MAX_SUBREQUESTS)
         results: list[dict[str, Any]] = []
         for item in listed:
             target = "/services/data/" + str(item.get("url", "")).lstrip("/")
@@ -101,10 +107,10 @@ class Composite:
         return Reply.of(200, {"hasErrors": failed, "results": results})
 
 
-def _too_many(count: int) -> Refusal:
+def _too_many(count: int, most: int) -> Refusal:
     return Refusal(
         "LIMIT_EXCEEDED",
-        f"The request has {count} subrequests, the limit is {MAX_SUBREQUESTS}",
+        f"The request has {count} subrequests, the limit is {most}",
     )
 
 
@@ -112,12 +118,16 @@ def _are_objects(listed: object) -> TypeGuard[list[dict[str, Any]]]:
     return isinstance(listed, list) and all(isinstance(item, dict) for item in listed)
 
 
-def _checked(listed: object) -> list[dict[str, Any]]:
-    """Return the subrequests after the checks that refuse the whole request."""
+def checked(listed: object, most: int) -> list[dict[str, Any]]:
+    """Return the subrequests after the checks that refuse the whole request.
+
+    Raises:
+        Refusal: too many, a bad or repeated reference, a header that may not be there.
+    """
     if not _are_objects(listed):
         raise unparsable("compositeRequest must be a list of objects")
-    if len(listed) > MAX_SUBREQUESTS:
-        raise _too_many(len(listed))
+    if len(listed) > most:
+        raise _too_many(len(listed), most)
     seen = set()
     queries = 0
     for item in listed:

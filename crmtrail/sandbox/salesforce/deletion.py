@@ -5,12 +5,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from crmtrail.sandbox.salesforce import moments
+from crmtrail.sandbox.salesforce.fields import Field
 from crmtrail.sandbox.salesforce.records import SYSTEM, By, Records
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.tables import table
 
 BIN = timedelta(days=15)
+BIN_CAP = 25 * 1073
+"""Records a full bin holds: 25 for every megabyte of storage."""
+_SPARED = timedelta(hours=2)
 Gone = list[tuple[SObject, dict[str, Any]]]
 
 
@@ -28,14 +32,56 @@ class Deletion:
         Raises:
             Refusal: a record that may not lose its parent stands in the way.
         """
+        self._fall(sobject, row, ("delete", {}), by, at)
+
+    def merge_away(
+        self, sobject: SObject, row: Mapping[str, Any], winner: str, by: By, at: datetime
+    ) -> None:
+        """Move the loser of a merge into the recycle bin; nothing hangs on it any more."""
+        known = "masterrecordid" in sobject.by_name
+        told = {"MasterRecordId": winner} if known else {}
+        self._fall(sobject, row, ("merge_away", told), by, at)
+
+    def _fall(
+        self, sobject: SObject, row: Mapping[str, Any], how: tuple[str, dict[str, Any]], by: By,
+        at: datetime,
+    ) -> None:  # fmt: skip
         gone = self._cascade(sobject, dict(row))
         ids = {item["Id"] for _, item in gone}
         self._restricted(gone, ids)
+        op, more = how
         columns = {"_deleted": moments.stamp(at), "_root": row["Id"]}
         for part, item in gone:
-            self._records.mark(part, item, "delete", columns, by, at)
+            first = item["Id"] == row["Id"]
+            told, extra = (op, more) if first else ("delete", {})
+            self._records.mark(part, item, told, columns | extra, by, at)
         for part, item in gone:
             self._clear(part, item["Id"], by, at)
+            self._outlived(part, item["Id"], by, at)
+        for part, item in gone:
+            if not part.bin:
+                # Setup records know no recycle bin: they are gone at once.
+                self._remove(part, item | columns, by, at)
+
+    def _outlived(self, master: SObject, id_: str, by: By, at: datetime) -> None:
+        """Remove for good the details that were deleted before their master was."""
+        for child, field in self._schema.children(master.name):
+            if field.on_delete != "cascade" or field.nillable or not child.bin:
+                continue
+            for row in self._binned_under(child, field, id_):
+                if row["_root"] == row["Id"]:
+                    self.purge(child, row, by, at)
+
+    def _binned_under(self, child: SObject, field: Field, id_: str) -> list[dict[str, Any]]:
+        cursor = self._tables.db.execute(
+            f'SELECT * FROM {table(child)} WHERE "{field.name}" = ? AND _deleted IS NOT NULL',
+            (id_,),
+        )
+        return [dict(row) for row in cursor]
+
+    def _kept(self) -> list[SObject]:
+        """Return the objects with rows of their own; a view's rows are another's."""
+        return [item for item in self._schema.objects.values() if not item.view]
 
     def _cascade(self, sobject: SObject, row: dict[str, Any]) -> Gone:
         gone: Gone = [(sobject, row)]
@@ -91,9 +137,11 @@ class Deletion:
         if row["_root"] != row["Id"]:
             raise Refusal("UNDELETE_FAILED", "Entity is not in the recycle bin", [])
         self._orphan(sobject, row)
-        for part in self._schema.objects.values():
+        for part in self._kept():
             for item in self._binned(part, row["Id"]):
-                empty = {"_deleted": None, "_root": None}
+                empty: dict[str, Any] = {"_deleted": None, "_root": None}
+                if item.get("MasterRecordId"):
+                    empty["MasterRecordId"] = None
                 self._records.mark(part, item, "undelete", empty, by, at)
                 self._point_back(item["Id"], by, at)
 
@@ -128,21 +176,21 @@ class Deletion:
         """Remove a row for good; one that is still alive goes through the bin first."""
         if row["_deleted"] is None:
             self.delete(sobject, row, by, at)
-        fallen = [
-            (part, item)
-            for part in self._schema.objects.values()
-            for item in self._binned(part, row["Id"])
-        ]
+        fallen = [(part, item) for part in self._kept() for item in self._binned(part, row["Id"])]
         # A record that fell with its parent is purged alone.
         for part, item in fallen or [(sobject, dict(row))]:
             self._remove(part, item, by, at)
 
     def _remove(self, part: SObject, item: Mapping[str, Any], by: By, at: datetime) -> None:
         for child, field in self._schema.children(part.name):
-            if field.on_delete == "cascade" and not child.bin:
+            if field.on_delete == "cascade" and not child.bin and not child.view:
                 self._tables.db.execute(
                     f'DELETE FROM {table(child)} WHERE "{field.name}" = ?', (item["Id"],)
                 )
+            elif field.nillable and child.bin and field.name != "MasterRecordId":
+                # What still lies in the bin may come back, but not to a parent that is no more.
+                for row in self._binned_under(child, field, item["Id"]):
+                    self._tables.change(child, row["Id"], {field.name: None})
         self._tables.db.execute(f'DELETE FROM {table(part)} WHERE "Id" = ?', (item["Id"],))
         self._tables.db.execute(
             "INSERT OR REPLACE INTO sf_tombstone VALUES (?, ?, ?)",
@@ -152,12 +200,28 @@ class Deletion:
         self._records.purged(part, item, by, at)
 
     def empty_old(self, now: datetime) -> None:
-        """Purge what has lain in the bin for fifteen days."""
+        """Purge what has lain in the bin for fifteen days, and the oldest of what is too much."""
         limit = moments.stamp(now - BIN)
         by = By(SYSTEM, "", silent=True)
-        for sobject in self._schema.objects.values():
+        for sobject in self._kept():
             cursor = self._tables.db.execute(
                 f'SELECT * FROM {table(sobject)} WHERE _deleted < ? AND _root = "Id"', (limit,)
             )
             for row in [dict(item) for item in cursor]:
+                self.purge(sobject, row, by, now)
+        self._empty_full(by, now)
+
+    def _empty_full(self, by: By, now: datetime) -> None:
+        most = int(self._tables.setting("bin_cap", str(BIN_CAP)))
+        entries = [
+            (row["_deleted"], row["_row"], sobject, dict(row))
+            for sobject in self._kept()
+            for row in self._tables.db.execute(
+                f'SELECT * FROM {table(sobject)} WHERE _deleted IS NOT NULL AND _root = "Id"'
+            )
+        ]
+        spared = moments.stamp(now - _SPARED)
+        entries.sort(key=lambda entry: entry[:2])
+        for at, _, sobject, row in entries[: max(0, len(entries) - most)]:
+            if at <= spared:
                 self.purge(sobject, row, by, now)

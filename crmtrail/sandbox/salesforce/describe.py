@@ -24,7 +24,9 @@ _SOAP = {
     "date": "xsd:date",
     "datetime": "xsd:dateTime",
     "address": "urn:address",
+    "location": "urn:location",
     "anyType": "xsd:anyType",
+    "base64": "xsd:base64Binary",
 }
 _BYTES = 3
 _BORN = datetime(2024, 2, 9, 21, 5, 14, tzinfo=UTC)
@@ -39,7 +41,11 @@ class Describe:
     def all_objects(self, call: Call) -> Reply:
         """Answer ``/sobjects``."""
         call.must_be("GET")
-        listed = [self._brief(call, item) for item in self._tables.schema.objects.values()]
+        listed = [
+            self._brief(call, item)
+            for item in self._tables.schema.objects.values()
+            if item.name not in call.view.hidden
+        ]
         answer = {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": listed}
         return self._conditional(call, answer)
 
@@ -57,18 +63,41 @@ class Describe:
         fields = [self._field(call, sobject, item) for item in call.view.fields(sobject)]
         return self._brief(call, sobject) | {
             "actionOverrides": [],
-            "childRelationships": self._children(sobject),
+            "childRelationships": self._children(call, sobject),
             "compactLayoutable": True,
             "fields": fields,
             "listviewable": None,
             "lookupLayoutable": None,
             "namedLayoutInfos": [],
             "networkScopeFieldName": None,
-            "recordTypeInfos": [_MASTER_RECORD_TYPE],
+            "recordTypeInfos": self._record_types(sobject),
             "searchLayoutable": True,
             "sobjectDescribeOption": "FULL",
             "supportedScopes": [{"label": "All", "name": "everything"}],
         }
+
+    def _record_types(self, sobject: SObject) -> list[dict[str, Any]]:
+        kinds = self._tables.schema.get("RecordType")
+        if kinds is None or "recordtypeid" not in sobject.by_name:
+            return [_MASTER_RECORD_TYPE]
+        rows = self._tables.db.execute(
+            'SELECT "Id", "Name", "DeveloperName", "IsActive" FROM "sf_RecordType"'
+            ' WHERE "SobjectType" = ? ORDER BY _row',
+            (sobject.name,),
+        ).fetchall()
+        own = [
+            _MASTER_RECORD_TYPE
+            | {
+                "active": bool(active),
+                "defaultRecordTypeMapping": at == 0,
+                "developerName": developer,
+                "master": False,
+                "name": name,
+                "recordTypeId": id_,
+            }
+            for at, (id_, name, developer, active) in enumerate(rows)
+        ]
+        return [*own, _MASTER_RECORD_TYPE | {"defaultRecordTypeMapping": not own}]
 
     def _conditional(self, call: Call, answer: dict[str, Any]) -> Reply:
         changed = self._tables.setting("schema_changed")
@@ -90,7 +119,7 @@ class Describe:
             "layoutable": sobject.createable,
             "mergeable": sobject.mergeable and writes,
             "mruEnabled": sobject.createable,
-            "queryable": True,
+            "queryable": sobject.queryable,
             "replicateable": sobject.replicateable,
             "retrieveable": True,
             "searchable": sobject.createable,
@@ -99,7 +128,7 @@ class Describe:
             "updateable": sobject.updateable and writes,
         }
 
-    def _children(self, sobject: SObject) -> list[dict[str, Any]]:
+    def _children(self, call: Call, sobject: SObject) -> list[dict[str, Any]]:
         return [
             {
                 "cascadeDelete": field.on_delete == "cascade",
@@ -112,6 +141,7 @@ class Describe:
                 "restrictedDelete": field.on_delete == "restrict",
             }
             for child, field in self._tables.schema.children(sobject.name)
+            if child.name not in call.view.hidden
         ]
 
     def _field(self, call: Call, sobject: SObject, field: Field) -> dict[str, Any]:
@@ -145,7 +175,7 @@ def _identity(sobject: SObject, url: str) -> dict[str, Any]:
         "activateable": False,
         "associateEntityType": "History" if sobject.name.endswith("History") else None,
         "associateParentEntity": None,
-        "custom": False,
+        "custom": sobject.name.endswith("__c"),
         "customSetting": False,
         "deepCloneable": False,
         "deprecatedAndHidden": False,
@@ -188,12 +218,12 @@ def _nature(sobject: SObject, field: Field) -> dict[str, Any]:
 def _uses(field: Field) -> dict[str, Any]:
     """Return what queries may do with a field."""
     return {
-        "aggregatable": field.sortable and field.type != "boolean",
+        "aggregatable": field.aggregatable and field.type != "boolean",
         "aiPredictionField": False,
         "displayLocationInDecimal": False,
         "filterable": field.filterable,
         "groupable": field.sortable and field.type not in ("currency", "double", "datetime"),
-        "queryByDistance": field.type == "address",
+        "queryByDistance": field.type in ("address", "location"),
         "searchPrefilterable": bool(field.refers),
         "sortable": field.sortable,
     }

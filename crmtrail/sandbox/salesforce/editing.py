@@ -1,13 +1,14 @@
 """Writes as the API lets a user do them: rights, locks, checks, then the write itself."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from crmtrail.sandbox.salesforce import ids
 from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.deletion import Deletion
+from crmtrail.sandbox.salesforce.merging import Merging
 from crmtrail.sandbox.salesforce.records import Records
 from crmtrail.sandbox.salesforce.refusal import Refusal, busy, deleted, not_found
 from crmtrail.sandbox.salesforce.rules import Rules
@@ -28,6 +29,7 @@ class Editing:
         self.tables = records.tables
         self.validation = validation
         self.deletion = deletion
+        self.merging = Merging(records, deletion)
         self.busy: dict[str, int] = {}
 
     def now(self) -> datetime:
@@ -98,6 +100,8 @@ class Editing:
             Refusal: the user may not, the values may not, or the record is locked.
         """
         self._may_write(call)
+        if row.get("IsConverted") and not call.view.converted_leads:
+            raise Refusal("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead", [])
         values = self.validation.edit(sobject, found, row, call.view)
         self.unlocked(row)
         by, now = call.session.by, self.now()
@@ -133,6 +137,36 @@ class Editing:
         """
         self._may_write(call)
         self.deletion.undelete(sobject, row, call.session.by, self.now())
+
+    def merge(
+        self, call: Call, sobject: SObject, winner: Row, losers: Sequence[Row], found: Values
+    ) -> list[str]:
+        """Merge losers into a winner and return the ids of the children that moved.
+
+        Raises:
+            Refusal: the user may not, the values may not, or a record is locked.
+        """
+        self._may_write(call)
+        values = self.validation.edit(sobject, found, winner, call.view)
+        self.merging.check(sobject, winner, losers)
+        for row in (winner, *losers):
+            self.unlocked(row)
+        by, now = call.session.by, self.now()
+        with self.records.unit(now):
+            moved = self.merging.merge(sobject, winner, losers, values, by, now)
+            self.rules.after(sobject, winner["Id"], by)
+        return moved
+
+    def empty(self, call: Call, sobject: SObject, row: Row) -> None:
+        """Remove a record from the recycle bin for good.
+
+        Raises:
+            Refusal: the user may not, or the record is not there.
+        """
+        self._may_write(call)
+        if row["_deleted"] is None or row["_root"] != row["Id"]:
+            raise Refusal("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", [])
+        self.deletion.purge(sobject, row, call.session.by, self.now())
 
     def _may_write(self, call: Call) -> None:
         if call.session.reads_only:

@@ -19,7 +19,9 @@ class Field:
 
     ``formula`` is SQL over the record's own columns; ``lookup`` is a formula that reads
     (reference field, object, field) of a parent; both are computed when read. ``parts`` are the
-    components of a compound address. ``on_delete`` says what the parent's deletion does to the
+    components of a compound address. ``closed`` names what queries may not do with the field
+    though its type allows it: filter, sort, aggregate. ``millis`` keeps milliseconds.
+    ``on_delete`` says what the parent's deletion does to the
     record: cascade, restrict or clear.
     """
 
@@ -48,11 +50,13 @@ class Field:
     unique: bool = False
     external: bool = False
     title: bool = False
+    closed: tuple[str, ...] = ()
+    millis: bool = False
 
     @cached_property
     def custom(self) -> bool:
         """Whether a customer added it."""
-        return self.name.endswith("__c")
+        return self.name.endswith(("__c", "__pc", "__s"))
 
     @cached_property
     def computed(self) -> bool:
@@ -67,12 +71,19 @@ class Field:
     @cached_property
     def filterable(self) -> bool:
         """Whether it may stand in WHERE."""
-        return not self.long and self.type not in ("address", "anyType")
+        odd = self.long or self.type in ("address", "location", "anyType", "base64")
+        return not odd and "filter" not in self.closed
 
     @cached_property
     def sortable(self) -> bool:
         """Whether it may stand in ORDER BY."""
-        return not self.long and self.type not in ("address", "multipicklist")
+        odd = self.long or self.type in ("address", "location", "multipicklist", "base64")
+        return not odd and "sort" not in self.closed
+
+    @cached_property
+    def aggregatable(self) -> bool:
+        """Whether COUNT, MIN and their like take it."""
+        return self.sortable and "aggregate" not in self.closed
 
     @cached_property
     def relationship(self) -> str | None:

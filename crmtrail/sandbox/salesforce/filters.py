@@ -210,7 +210,15 @@ class Filters:
                 f" {'string' if wanted == 'string' else field.type} and should {quoted}be"
                 " enclosed in quotes",
             )
+        if field.millis and literal.kind == "datetime":
+            return self._exact(literal)
         return self._converted(literal)
+
+    def _exact(self, literal: Literal) -> str:
+        try:
+            return moments.exact(literal.text)
+        except ValueError as error:
+            raise refuse("MALFORMED_QUERY", self._scope.text, literal.at, str(error)) from None
 
     def _converted(self, literal: Literal) -> str | float:
         if literal.kind == "string":

@@ -31,6 +31,22 @@ def parse(text: str) -> datetime:
     return at
 
 
+def stamp_millis(at: datetime) -> str:
+    """Return a moment as event objects write it, with its milliseconds."""
+    whole = at.astimezone(UTC)
+    return whole.strftime("%Y-%m-%dT%H:%M:%S") + f".{whole.microsecond // 1000:03}+0000"
+
+
+def exact(text: str) -> str:
+    """Return a date and time with its milliseconds, in UTC.
+
+    Raises:
+        ValueError: no such text, or no such moment.
+    """
+    parse(text)
+    return stamp_millis(datetime.fromisoformat(text.upper()))
+
+
 def parse_day(text: str) -> date:
     """Return the day a text such as 2026-01-31 names.
 

@@ -44,6 +44,7 @@ _USER = SObject(
         pick("UserType", "Standard|AutomatedProcess|PowerPartner", **fixed(defaulted=True)),
         text("EmployeeNumber", 20),
         ref("ManagerId", "User", children="ManagedUsers"),
+        ref("UserRoleId", "UserRole", children="Users"),
         text("FederationIdentifier", 512),
         moment("LastLoginDate", **fixed()),
         check("UserPermissionsMarketingUser"),

@@ -1,9 +1,7 @@
 """Approvals and field history: what the org remembers about decisions and edits."""
 
 from crmtrail.sandbox.salesforce.fields import (
-    Field,
     area,
-    check,
     fixed,
     moment,
     number,
@@ -12,6 +10,7 @@ from crmtrail.sandbox.salesforce.fields import (
     stamps,
     text,
 )
+from crmtrail.sandbox.salesforce.objects_history import HISTORY
 from crmtrail.sandbox.salesforce.schema import SObject
 
 _STATUSES = "Started|Pending|Approved|Rejected|Removed|Reassigned|NoResponse|Fault|Held"
@@ -114,51 +113,4 @@ _WORKITEM = SObject(
 )
 
 
-def _history(name: str, parent: str, prefix: str) -> SObject:
-    """Make a history object; its rows carry CreatedDate and no SystemModstamp."""
-    never = fixed(nillable=False, defaulted=True)
-    return SObject(
-        name,
-        f"{parent} History",
-        prefix,
-        (
-            Field("Id", "id", length=18, **never),
-            check("IsDeleted", formula='"_deleted" IS NOT NULL', **fixed()),
-            ref(
-                f"{parent}Id",
-                parent,
-                **fixed(
-                    nillable=False,
-                    children="Histories"
-                    if parent != "Opportunity"
-                    else "OpportunityFieldHistories",
-                    on_delete="cascade",
-                ),
-            ),
-            ref("CreatedById", "User", **never),
-            moment("CreatedDate", **never),
-            pick("Field", "created", **fixed(nillable=False)),
-            pick("DataType", "Text|EnumOrId|DateTime|Double|Boolean", **fixed()),
-            Field("OldValue", "anyType", **fixed()),
-            Field("NewValue", "anyType", **fixed()),
-        ),
-        label=f"{parent} History",
-        createable=False,
-        updateable=False,
-        deletable=False,
-        undeletable=False,
-    )
-
-
-TRAIL = (
-    _DEFINITION,
-    _INSTANCE,
-    _STEP,
-    _WORKITEM,
-    _history("AccountHistory", "Account", "02c"),
-    _history("ContactHistory", "Contact", "03m"),
-    _history("LeadHistory", "Lead", "03l"),
-    _history("OpportunityFieldHistory", "Opportunity", "017"),
-    _history("QuoteHistory", "Quote", "0tq"),
-    _history("QuoteLineItemHistory", "QuoteLineItem", "0tl"),
-)
+TRAIL = (_DEFINITION, _INSTANCE, _STEP, _WORKITEM, *HISTORY)

@@ -2,6 +2,7 @@
 
 import json
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from crmtrail.sandbox.http import Reply
@@ -10,12 +11,14 @@ from crmtrail.sandbox.salesforce.aggregates import Aggregates, is_aggregate, is_
 from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.compiling import ChildPlan, Compiler, Plan
 from crmtrail.sandbox.salesforce.cursors import Cursor, Cursors
+from crmtrail.sandbox.salesforce.orders import Order
 from crmtrail.sandbox.salesforce.refusal import Refusal
 from crmtrail.sandbox.salesforce.tables import Tables
 
 PAGE = 2000
 LEAST_PAGE = 200
 _LONG_TEXTS = 2
+_TIMEOUT_STATUS = 400
 
 
 class Querying:
@@ -24,10 +27,40 @@ class Querying:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self.cursors = Cursors()
+        self.verbs: dict[str, Callable[[Order], list[str]]] = {
+            "shrink_pages": self._shrink,
+            "query_timeout": self._be_slow,
+        }
+
+    def _shrink(self, order: Order) -> list[str]:
+        rows = int(order["rows"])
+        if rows < 0:
+            raise ValueError("rows must be a whole number; 0 ends it")
+        self._tables.set("page_rows", str(rows))
+        return []
+
+    def _be_slow(self, order: Order) -> list[str]:
+        status = int(order.get("status", _TIMEOUT_STATUS))
+        self._tables.set("query_timeouts", f"{int(order.get('times', 1))}/{status}")
+        return []
+
+    def _in_time(self) -> None:
+        """Refuse a query while the org is ordered to be too slow for it."""
+        left, _, status = self._tables.setting("query_timeouts", "0/0").partition("/")
+        if int(left) > 0:
+            self._tables.set("query_timeouts", f"{int(left) - 1}/{status}")
+            raise Refusal(
+                "QUERY_TIMEOUT", "Your query request was running for too long.", status=int(status)
+            )
+
+    def _shrunk(self, size: int) -> int:
+        """Return how many rows a page may hold: the server may always send fewer."""
+        return min(size, int(self._tables.setting("page_rows", "0")) or size)
 
     def answer(self, call: Call) -> Reply:
         """Answer query, queryAll or query/{locator}."""
         call.must_be("GET")
+        self._in_time()
         if len(call.parts) > 1:
             return Reply.of(200, self._more(call, call.parts[1]))
         text = call.request.one("q")
@@ -49,6 +82,7 @@ class Querying:
         found = self._tables.db.execute(plan.find, plan.values)
         rows_found = array("q", (row[0] for row in found))
         size = self._page_size(call, plan)
+        first = self._shrunk(size)
         cursor = Cursor(
             call.session.token,
             call.session.user,
@@ -57,7 +91,7 @@ class Querying:
             size,
             lambda rows, base: self._read(plan, rows, base),
         )
-        locator = self.cursors.keep(cursor) if len(rows_found) > size else ""
+        locator = self.cursors.keep(cursor) if len(rows_found) > first else ""
         return self._page(call, locator, cursor, 0)
 
     def _more(self, call: Call, text: str) -> dict[str, Any]:
@@ -66,7 +100,7 @@ class Querying:
         return self._page(call, locator, cursor, offset)
 
     def _page(self, call: Call, locator: str, cursor: Cursor, offset: int) -> dict[str, Any]:
-        end = offset + cursor.page
+        end = offset + self._shrunk(cursor.page)
         records = cursor.read(cursor.rows[offset:end], call.base)
         answer: dict[str, Any] = {
             "totalSize": len(cursor.rows),

@@ -1,13 +1,13 @@
 """Writing records: every change of every record goes through here and into the journal."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from crmtrail.sandbox.salesforce import moments, sideeffects
+from crmtrail.sandbox.salesforce import histories, moments, persons, sideeffects
 from crmtrail.sandbox.salesforce.schema import Rollup, SObject
 from crmtrail.sandbox.salesforce.tables import Tables
 from crmtrail.sandbox.salesforce.values import to_json
@@ -38,6 +38,8 @@ class Records:
         self.world = tables.world
         self._dirty: dict[Rollup, set[str]] = defaultdict(set)
         self._history: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.watchers: list[Callable[..., None]] = []
+        """Called with object, id, operation, before, after, author and time of every change."""
 
     @contextmanager
     def unit(self, at: datetime) -> Iterator[None]:
@@ -81,7 +83,9 @@ class Records:
             }
             self._journal(sobject, row["Id"], "create", {}, after, by, at)
             if sobject.history:
-                self._remember(sobject, row["Id"], [{"Field": "created"}], by, at)
+                self.remember(sobject, row["Id"], [{"Field": "created"}], by, at)
+            self._stage(sobject, {}, row, by, at)
+            self._mirror_new(sobject, row, by, at)
             self.dirty(sobject, row)
 
     def _fresh(
@@ -109,25 +113,43 @@ class Records:
 
     def update(
         self, sobject: SObject, row: Mapping[str, Any], values: Mapping[str, Any], by: By,
-        at: datetime,
+        at: datetime, *, op: str = "update",
     ) -> None:  # fmt: skip
-        """Write validated changes to one live row."""
+        """Write validated changes to one live row; the journal calls it ``op``."""
         changed = dict(values)
         sideeffects.complete(self.tables, sobject, changed, row)
         now = moments.stamp(at)
-        stamps = {"SystemModstamp": max(now, row["SystemModstamp"])}
+        stamps = {"SystemModstamp": max(now, row.get("SystemModstamp") or now)}
         if not by.silent:
             stamps |= {"LastModifiedDate": now, "LastModifiedById": by.user}
-        self.tables.change(sobject, row["Id"], changed | stamps)
+        kept = {name: value for name, value in stamps.items() if name.lower() in sobject.by_name}
+        self.tables.change(sobject, row["Id"], changed | kept)
         moved = [name for name in changed if changed[name] != row[name]]
         before = {name: row[name] for name in moved}
         after = {name: changed[name] for name in moved}
-        self._journal(sobject, row["Id"], "update", before, after, by, at)
+        self._journal(sobject, row["Id"], op, before, after, by, at)
         if sobject.history and not by.silent:
             rows = sideeffects.history_rows(self.tables, sobject, before, after)
-            self._remember(sobject, row["Id"], rows, by, at)
+            self.remember(sobject, row["Id"], rows, by, at)
+            self._stage(sobject, row, {**row, **changed}, by, at)
         self.dirty(sobject, row)
         self.dirty(sobject, {**row, **changed})
+        if row.get("PersonContactId") and (copied := persons.mirrored(sobject, changed)):
+            contact = self.schema.objects["Contact"]
+            mirror = self.tables.row(contact, row["PersonContactId"])
+            if mirror is not None:
+                self.update(contact, mirror, copied, by, at)
+
+    def _mirror_new(self, sobject: SObject, row: Mapping[str, Any], by: By, at: datetime) -> None:
+        """Write the contact of a new person account."""
+        about = persons.mirrored(sobject, row)
+        if not about or not persons.is_person(self.tables, row):
+            return
+        contact = self.schema.objects["Contact"]
+        known = {name: value for name, value in about.items() if value is not None}
+        values = known | {"AccountId": row["Id"], "IsPersonAccount": 1}
+        (made,) = self.create(contact, [values], by, at)
+        self.tables.change(sobject, row["Id"], {"PersonContactId": made, "IsPersonAccount": 1})
 
     def touch(self, sobject: SObject, row: Mapping[str, Any], by: By, at: datetime) -> None:
         """Bump SystemModstamp only, as a background job of the platform does."""
@@ -145,18 +167,22 @@ class Records:
         stamps = {}
         if sobject.moves_stamp:
             stamps = {"SystemModstamp": now, "LastModifiedDate": now, "LastModifiedById": by.user}
+            stamps = {name: at_ for name, at_ in stamps.items() if name.lower() in sobject.by_name}
         self.tables.change(sobject, row["Id"], {**columns, **stamps})
-        gone = op == "delete"
+        gone = columns["_deleted"] is not None
+        shown = [name for name in columns if not name.startswith("_")]
+        flags = ({"IsDeleted": not gone}, {"IsDeleted": gone}) if sobject.bin else ({}, {})
+        before = flags[0] | {name: row[name] for name in shown}
+        after = flags[1] | {name: columns[name] for name in shown}
         if sobject.moves_stamp:
-            self._journal(
-                sobject, row["Id"], op, {"IsDeleted": not gone}, {"IsDeleted": gone}, by, at
-            )
+            self._journal(sobject, row["Id"], op, before, after, by, at)
         self.dirty(sobject, row)
 
     def purged(self, sobject: SObject, row: Mapping[str, Any], by: By, at: datetime) -> None:
         """Note that a row has left the recycle bin for good."""
         if sobject.moves_stamp:
-            self._journal(sobject, row["Id"], "purge", {"IsDeleted": True}, {}, by, at)
+            was = {"IsDeleted": True} if sobject.bin else {}
+            self._journal(sobject, row["Id"], "purge", was, {}, by, at)
 
     def dirty(self, sobject: SObject, row: Mapping[str, Any]) -> None:
         """Note that a row's parents may have to sum up anew."""
@@ -173,17 +199,31 @@ class Records:
             for side in (before, after)
         ]
         self.world.journal(CRM, sobject.name, id_, op, (shown[0], shown[1]), by.actor, at)
+        for watch in self.watchers:
+            watch(sobject, id_, op, before, after, by, at)
 
-    def _remember(
+    def remember(
         self, sobject: SObject, id_: str, rows: list[dict[str, Any]], by: By, at: datetime
     ) -> None:
+        """Add rows to the history of a record."""
         common = {
             sobject.parent_key: id_,
             "CreatedById": by.user,
             "CreatedDate": moments.stamp(at),
             "DataType": "Text",
         }
-        self._history[sobject.history or ""] += [common | row for row in rows]
+        told = [common | row for row in rows]
+        if sobject.history == histories.ACTIVITY:
+            told = [histories.activity_row(row) for row in told]
+        self._history[sobject.history or ""] += told
+
+    def _stage(
+        self, sobject: SObject, before: Mapping[str, Any], after: Mapping[str, Any], by: By,
+        at: datetime,
+    ) -> None:  # fmt: skip
+        if sobject.name == "Opportunity":
+            row = histories.stage_row(before, after, by.user, at)
+            self._history[histories.STAGES] += [row] if row else []
 
     def _finish(self, at: datetime) -> None:
         for name, rows in self._history.items():

@@ -5,6 +5,8 @@ from typing import Any
 
 from crmtrail.sandbox.http import Reply
 
+UNAUTHORIZED = 401
+
 
 class Refusal(Exception):
     """A request, or one row of it, that Salesforce does not carry out.
@@ -46,6 +48,20 @@ class Refusal(Exception):
         """Return the entry of a collection's answer; it carries no id."""
         error = {"statusCode": self.code, "message": self.message, "fields": self.fields or []}
         return {"success": False, "errors": [self.more | error]}
+
+
+def xml_refusal() -> Reply:
+    """Make the answer to a wrong token where the request does not speak JSON."""
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?><response>'
+        "<faultcode>LOGIN_OAUTH_INVALID_TOKEN</faultcode>"
+        "<message>Invalid OAuth access token</message></response>"
+    )
+    return Reply(
+        UNAUTHORIZED,
+        body.encode(),
+        {"Content-Type": "application/xml", "Sfdc-OAuth-Error": "LOGIN_OAUTH_INVALID_TOKEN"},
+    )
 
 
 def not_found() -> Refusal:

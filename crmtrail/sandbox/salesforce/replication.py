@@ -34,7 +34,7 @@ class Replication:
 
     def deleted(self, call: Call, sobject: SObject) -> Reply:
         """Answer with the records deleted in the window, whether still in the bin or purged."""
-        start, end = self._window(call, sobject, DELETED_DAYS)
+        start, end = self._window(call, sobject, self._delete_days())
         earliest = self._earliest()
         if start < earliest:
             raise _bad_date(f"startDate before the earliest date available: {earliest}")
@@ -69,9 +69,13 @@ class Replication:
             raise _bad_date(f"startDate cannot be more than {days} days ago")
         return start, end
 
+    def _delete_days(self) -> int:
+        """Return how far back deletions are told; some sources say 30 days, not 15."""
+        return int(self._tables.setting("delete_days", str(DELETED_DAYS)))
+
     def _earliest(self) -> datetime:
         now = self._tables.world.clock.now().replace(second=0, microsecond=0)
-        oldest = now - timedelta(days=DELETED_DAYS, minutes=1)
+        oldest = now - timedelta(days=self._delete_days(), minutes=1)
         told = self._tables.setting("log_since")
         return max(oldest, moments.parse(told)) if told else oldest
 

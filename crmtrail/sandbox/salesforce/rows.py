@@ -1,5 +1,6 @@
 """Single records over REST: /sobjects/X and /sobjects/X/{id}."""
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,7 @@ from crmtrail.sandbox.salesforce.tables import table
 from crmtrail.sandbox.salesforce.validate import parse
 
 NO_CONTENT = 204
+_BEGINNING = "2020-01-01T00:00:00.000+0000"
 
 
 class Rows:
@@ -52,9 +54,11 @@ class Rows:
 
     def _get(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
         modified = _modified(row)
-        headers = {"Last-Modified": moments.http_date(modified)}
+        headers = {"Last-Modified": moments.http_date(modified), **_tagged(sobject, row)}
         since = call.condition("if-modified-since")
-        if since is not None and modified <= since:
+        known = call.request.headers.get("if-none-match", "")
+        same = "ETag" in headers and headers["ETag"] in known
+        if same or (since is not None and modified <= since):
             return Reply(304, b"", headers)
         listed = call.request.one("fields")
         names = None if listed is None else [name.strip() for name in listed.split(",")]
@@ -64,6 +68,7 @@ class Rows:
     def _patch(self, call: Call, sobject: SObject, row: Mapping[str, Any]) -> Reply:
         found = parse(sobject, call.members(), call.view)
         unmodified(call, row, self._tables.setting("precondition", "LastModifiedDate"))
+        _tag_matches(call, sobject, row)
         with self._editing.records.unit(self._editing.now()):
             self._editing.update(call, sobject, row, found)
         return Reply(NO_CONTENT)
@@ -103,8 +108,32 @@ class Rows:
 
 
 def _modified(row: Mapping[str, Any]) -> datetime:
-    text = row.get("LastModifiedDate") or row["CreatedDate"]
+    names = ("LastModifiedDate", "SystemModstamp", "CreatedDate", "LoginTime", "EventDate")
+    text = next((row[name] for name in names if row.get(name)), _BEGINNING)
     return moments.parse(text)
+
+
+def _tagged(sobject: SObject, row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the ETag header of a record. Only accounts have one."""
+    if sobject.name != "Account":
+        return {}
+    digest = hashlib.sha256(f"{row['Id']}/{row['SystemModstamp']}".encode()).hexdigest()[:16]
+    return {"ETag": f'"{digest}"'}
+
+
+def _tag_matches(call: Call, sobject: SObject, row: Mapping[str, Any]) -> None:
+    wanted = call.request.headers.get("if-match")
+    tag = _tagged(sobject, row).get("ETag")
+    if wanted is not None and tag is not None and tag not in wanted and wanted.strip() != "*":
+        raise _failed()
+
+
+def _failed() -> Refusal:
+    return Refusal(
+        "PRECONDITION_FAILED",
+        "A precondition of the request failed: the record was modified",
+        status=412,
+    )
 
 
 def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDate") -> None:
@@ -116,10 +145,6 @@ def unmodified(call: Call, row: Mapping[str, Any], stamp: str = "LastModifiedDat
         Refusal: 412, the record was modified later; 400, no HTTP date.
     """
     since = call.condition("if-unmodified-since")
-    at = row.get(stamp) or row["CreatedDate"]
-    if since is not None and moments.parse(at) > since:
-        raise Refusal(
-            "PRECONDITION_FAILED",
-            "A precondition of the request failed: the record was modified",
-            status=412,
-        )
+    at = moments.parse(row[stamp]) if row.get(stamp) else _modified(row)
+    if since is not None and at > since:
+        raise _failed()

@@ -9,7 +9,12 @@ from crmtrail.sandbox.salesforce.fields import Field
 
 @dataclass(frozen=True)
 class SObject:
-    """One object. ``history`` names the object that keeps the old values of ``tracked`` fields."""
+    """One object. ``history`` names the object that keeps the old values of ``tracked`` fields.
+
+    ``licence`` is what the org must have bought for the object to exist. ``needs`` are the fields
+    one of which a query must be narrowed by. ``big`` objects answer but few queries, all their rows
+    bear one id. ``view`` is SQL that stands in for a table; ``key`` is what lookups to it hold.
+    """
 
     name: str
     plural: str
@@ -25,6 +30,12 @@ class SObject:
     history: str | None = None
     parent_key: str = ""
     tracked: frozenset[str] = frozenset()
+    queryable: bool = True
+    licence: str = ""
+    needs: tuple[str, ...] = ()
+    big: bool = False
+    view: str = ""
+    key: str = "Id"
 
     @cached_property
     def by_name(self) -> dict[str, Field]:
@@ -44,6 +55,12 @@ class SObject:
     def moves_stamp(self) -> bool:
         """Whether the records bear SystemModstamp; history rows do not."""
         return "systemmodstamp" in self.by_name
+
+    @cached_property
+    def clock(self) -> str:
+        """The field that says when a row was written or last changed; empty if none does."""
+        names = ("SystemModstamp", "CreatedDate", "LoginTime", "EventDate", "LastModifiedDate")
+        return next((name for name in names if name.lower() in self.by_name), "")
 
     @cached_property
     def columns(self) -> tuple[Field, ...]:
@@ -85,6 +102,13 @@ class Schema:
     """All objects of the org."""
 
     def __init__(self, objects: Iterable[SObject], rollups: Iterable[Rollup]) -> None:
+        self._fill(objects, rollups)
+
+    def become(self, other: "Schema") -> None:
+        """Take over the objects of another schema: the org was set up anew."""
+        self._fill(other.objects.values(), other.rollups)
+
+    def _fill(self, objects: Iterable[SObject], rollups: Iterable[Rollup]) -> None:
         self.objects = {item.name: item for item in objects}
         self.rollups = tuple(rollups)
         self._by_lower = {name.lower(): item for name, item in self.objects.items()}

@@ -150,7 +150,7 @@ class Scope:
             alias = f"{self.mark}{next(self._numbers)}"
             item = self.schema.objects[target]
             self._joins.append(
-                f'LEFT JOIN {table(item)} {alias} ON {alias}."Id" = {source.sql(lookup)}'
+                f'LEFT JOIN {table(item)} {alias} ON {alias}."{item.key}" = {source.sql(lookup)}'
             )
             joined.append((item, alias))
         return Source(tuple(joined))

@@ -3,6 +3,8 @@
 from crmtrail.sandbox.salesforce import seed_words as words
 from crmtrail.sandbox.salesforce.dice import DAYS, Calendar, Dice, Row
 from crmtrail.sandbox.salesforce.objects_sales import SOURCES
+from crmtrail.sandbox.salesforce.seed_access import AccessSeed
+from crmtrail.sandbox.salesforce.seed_audit import AuditSeed
 from crmtrail.sandbox.salesforce.seed_people import People, seed_people
 from crmtrail.sandbox.salesforce.seed_sales import Sales
 from crmtrail.sandbox.salesforce.sessions import Sessions
@@ -28,6 +30,9 @@ class Seed:
         contacts = self._contacts(round(records * CONTACTS), accounts, people)
         self._leads(round(records * LEADS), people)
         Sales(self._tables, self._calendar, people).fill(records, accounts, contacts)
+        access = AccessSeed(self._tables, self._calendar, people)
+        access.fill()
+        AuditSeed(self._tables, access, people).fill()
         sum_all(self._tables)
 
     def _dice(self, purpose: str) -> Dice:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from crmtrail.sandbox.salesforce.grants import Grants
 from crmtrail.sandbox.salesforce.sessions import INSTANCE, ORG, ROLES, Sessions
 from crmtrail.sandbox.salesforce.tables import Tables
 
@@ -176,8 +177,8 @@ def told(tables: Tables, sessions: Sessions) -> dict[str, Any]:
     return {
         "users": users,
         "tokens": {role: tables.setting(f"token_{role}") for role in ROLES},
-        "clients": sessions.clients(),
-        "instance": INSTANCE,
+        "clients": Grants(tables, sessions).clients(),
+        "instance": tables.setting("instance_url", INSTANCE),
         "organization": ORG,
     }
 

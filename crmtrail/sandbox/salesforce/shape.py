@@ -23,6 +23,7 @@ class Shape:
         self._plain: list[tuple[str, int]] = []
         self._flags: list[str] = []
         self._odd: list[Field] = []
+        self._blobs: list[str] = []
         self._compounds: list[tuple[str, list[tuple[str, int]]]] = []
         self.parents: dict[str, Shape] = {}
         self._names: tuple[str, ...] = ()
@@ -31,14 +32,19 @@ class Shape:
     def add(self, field: Field) -> None:
         """Have the record show a field."""
         if field.parts:
-            prefix = len(field.name.removesuffix("Address"))
-            keys = [(part[prefix].lower() + part[prefix + 1 :], part) for part in field.parts]
+            keys = [(_key(field, part), part) for part in field.parts]
             sobject = self._source.sobject
             where = [
                 (key, self._columns.at(self._source.sql(sobject.field(part))))
                 for key, part in sorted(keys)
             ]
             self._compounds.append((field.name, where))
+            return
+        if field.type == "base64":
+            # The bytes are fetched one by one; a record only tells where they lie.
+            there = f"({self._source.sql(field)} IS NOT NULL)"
+            self._plain.append((field.name, self._columns.at(there)))
+            self._blobs.append(field.name)
             return
         self._plain.append((field.name, self._columns.at(self._source.sql(field))))
         if field.type == "boolean":
@@ -70,6 +76,9 @@ class Shape:
         for name in self._flags:
             # A parent of another object may lack the field.
             record[name] = None if record[name] is None else bool(record[name])
+        for name in self._blobs:
+            where = f"{base}/sobjects/{kind}/{id_}/{name}"
+            record[name] = where if record[name] else None
         for field in self._odd:
             record[field.name] = to_json(field, record[field.name])
         for name, keys in self._compounds:
@@ -85,6 +94,15 @@ class Shape:
         if self._plain:
             # Twice the id keeps itemgetter on tuples even for one field.
             self._pick = itemgetter(*(at for _, at in self._plain), self.id_at)
+
+
+def _key(field: Field, part: str) -> str:
+    """Return what a compound calls one of its components."""
+    if field.type == "location":
+        # Warehouse__Latitude__s of Warehouse__c is latitude.
+        return part.split("__")[-2].lower()
+    prefix = len(field.name.removesuffix("Address"))
+    return part[prefix].lower() + part[prefix + 1 :]
 
 
 class Columns:

@@ -27,7 +27,6 @@ _HISTORY_TYPES = {
     "phone": "Phone",
     "url": "Url",
 }
-_KEEPS_NO_VALUES = ("textarea", "multipicklist")
 
 
 def complete(
@@ -117,7 +116,7 @@ def history_rows(
         if field.refers:
             named = [_name(tables, old), _name(tables, new)]
             rows.append(_entry(field, "Text", *named))
-        if field.type in _KEEPS_NO_VALUES:
+        if field.long or field.type == "multipicklist":
             old = new = None
         rows.append(_entry(field, _HISTORY_TYPES[field.type], old, new))
     return rows

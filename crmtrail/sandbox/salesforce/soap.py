@@ -1,7 +1,8 @@
-"""The part of the SOAP API that REST lacks: undelete. And the server's time."""
+"""The part of the SOAP API that REST lacks: undelete, merge, emptyRecycleBin, server's time."""
 
 from collections.abc import Iterator
 from html import escape
+from typing import Any
 from xml.etree import ElementTree as ET
 
 from crmtrail.sandbox.http import Reply, Request
@@ -10,7 +11,9 @@ from crmtrail.sandbox.salesforce.calls import Call
 from crmtrail.sandbox.salesforce.editing import Editing
 from crmtrail.sandbox.salesforce.quota import Quota
 from crmtrail.sandbox.salesforce.refusal import ROLLED_BACK, Refusal
-from crmtrail.sandbox.salesforce.sessions import Sessions
+from crmtrail.sandbox.salesforce.schema import SObject
+from crmtrail.sandbox.salesforce.sessions import JWT_DOTS, Sessions, no_session
+from crmtrail.sandbox.salesforce.soap_merge import SoapMerges
 from crmtrail.sandbox.salesforce.visibility import Visibility
 
 MAX_IDS = 200
@@ -44,16 +47,20 @@ class Soap:
         try:
             return self._answer(request)
         except Refusal as refusal:
-            text = f"{refusal.code}: {refusal.message}"
-            body = (
-                f"{_HEAD}<soapenv:Body><soapenv:Fault><faultcode>sf:{refusal.code}</faultcode>"
-                f"<faultstring>{escape(text)}</faultstring><detail><sf:UnexpectedErrorFault"
-                f' xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>{refusal.code}'
-                f"</sf:exceptionCode><sf:exceptionMessage>{escape(refusal.message)}"
-                "</sf:exceptionMessage></sf:UnexpectedErrorFault></detail></soapenv:Fault>"
-                "</soapenv:Body></soapenv:Envelope>"
-            )
-            return Reply(500, body.encode(), _XML)
+            return self.refused(refusal)
+
+    def refused(self, refusal: Refusal) -> Reply:
+        """Return a refusal as a fault."""
+        text = f"{refusal.code}: {refusal.message}"
+        body = (
+            f"{_HEAD}<soapenv:Body><soapenv:Fault><faultcode>sf:{refusal.code}</faultcode>"
+            f"<faultstring>{escape(text)}</faultstring><detail><sf:UnexpectedErrorFault"
+            f' xsi:type="sf:UnexpectedErrorFault"><sf:exceptionCode>{refusal.code}'
+            f"</sf:exceptionCode><sf:exceptionMessage>{escape(refusal.message)}"
+            "</sf:exceptionMessage></sf:UnexpectedErrorFault></detail></soapenv:Fault>"
+            "</soapenv:Body></soapenv:Envelope>"
+        )
+        return Reply(500, body.encode(), _XML)
 
     def _answer(self, request: Request) -> Reply:
         root = _read(request.body)
@@ -65,22 +72,54 @@ class Soap:
                 "INVALID_OPERATION", "SOAP API login() is disabled by default in this org"
             )
         token = next((item.text or "" for item in _found(root, "sessionId")), "")
+        if token.count(".") == JWT_DOTS:
+            # Tokens in JWT format do not work on SOAP.
+            raise no_session()
         session = self._sessions.find(token)
         self._quota.spend()
         if name == "getServerTimestamp":
             now = moments.stamp(self._editing.now())
             return self._reply(name, f"<result><timestamp>{now}</timestamp></result>")
-        if name != "undelete" or first is None:
+        if name not in ("undelete", "merge", "emptyRecycleBin") or first is None:
             raise Refusal("INVALID_OPERATION", f"the sandbox knows no operation {name!r}")
         view = self._visibility.view(session.user, reads_only=session.reads_only)
         call = Call(request, session, view, "60.0", ())
-        wanted = [item.text or "" for item in _found(first, "ids")]
         together = next((item.text for item in _found(root, "allOrNone")), "false") == "true"
+        if name == "merge":
+            merges = SoapMerges(self._editing, call)
+            return self._reply(name, merges.answer(list(_found(first, "request"))))
+        wanted = [item.text or "" for item in _found(first, "ids")]
+        if len(wanted) > MAX_IDS:
+            raise Refusal("EXCEEDED_ID_LIMIT", f"at most {MAX_IDS} ids in one call of {name}")
+        if name == "emptyRecycleBin":
+            return self._reply(name, self._empty(call, wanted))
         return self._reply(name, self._undelete(call, wanted, all_or_none=together))
 
+    def _empty(self, call: Call, wanted: list[str]) -> str:
+        told = []
+        for text in wanted:
+            try:
+                sobject, row = self._named(text)
+                if row is None:
+                    raise Refusal(  # noqa: TRY301 -- one row's refusal
+                        "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", []
+                    )
+                with self._editing.records.unit(self._editing.now()):
+                    self._editing.empty(call, sobject, row)
+                told.append(_result(text, None))
+            except Refusal as refusal:
+                told.append(_result(text, refusal))
+        return "".join(told)
+
+    def _named(self, text: str) -> tuple[SObject, dict[str, Any] | None]:
+        id_ = ids.normal(text)
+        tables = self._editing.tables
+        sobject = id_ and tables.schema.of_prefix(ids.prefix(id_))
+        if not id_ or not sobject:
+            raise Refusal("MALFORMED_ID", f"malformed id {text}", [])
+        return sobject, tables.row(sobject, id_)
+
     def _undelete(self, call: Call, wanted: list[str], *, all_or_none: bool) -> str:
-        if len(wanted) > MAX_IDS:
-            raise Refusal("EXCEEDED_ID_LIMIT", f"at most {MAX_IDS} ids can be undeleted")
         results: list[Refusal | None] = []
         try:
             with self._editing.records.unit(self._editing.now()):
@@ -92,15 +131,10 @@ class Soap:
         return "".join(_result(text, item) for text, item in zip(wanted, results, strict=True))
 
     def _one(self, call: Call, text: str) -> Refusal | None:
-        id_ = ids.normal(text)
-        tables = self._editing.tables
-        sobject = id_ and tables.schema.of_prefix(ids.prefix(id_))
         try:
-            if not id_ or not sobject:
-                raise Refusal("MALFORMED_ID", f"malformed id {text}", [])  # noqa: TRY301 -- one row's refusal
-            row = tables.row(sobject, id_)
+            sobject, row = self._named(text)
             if row is None or row["_deleted"] is None:
-                raise Refusal("UNDELETE_FAILED", "Entity is not in the recycle bin", [])  # noqa: TRY301 -- as above
+                raise Refusal("UNDELETE_FAILED", "Entity is not in the recycle bin", [])  # noqa: TRY301 -- one row's refusal
             self._editing.undelete(call, sobject, row)
         except Refusal as refusal:
             return refusal

@@ -5,6 +5,7 @@ from typing import Any
 
 from crmtrail.sandbox.salesforce import moments
 from crmtrail.sandbox.salesforce.editing import Editing
+from crmtrail.sandbox.salesforce.merging import TOUCHES
 from crmtrail.sandbox.salesforce.orders import Order, Orders
 from crmtrail.sandbox.salesforce.quota import Quota
 from crmtrail.sandbox.salesforce.rules import KINDS, Rules
@@ -40,7 +41,14 @@ class Switches:
             "cut_delete_log": self._cut_log,
             "cap_ids": self._cap_ids,
             "precondition": self._precondition,
-            "allow_audit_fields": self._allow_audit_fields,
+            "allow_audit_fields": lambda order: self._allow(order, "audit_fields"),
+            "allow_inactive_owners": lambda order: self._allow(order, "inactive_owners"),
+            "allow_converted_leads": lambda order: self._allow(order, "converted_leads"),
+            "no_access": self._no_access,
+            "bin_cap": lambda order: self._number(order, "most", "bin_cap"),
+            "delete_days": lambda order: self._number(order, "days", "delete_days"),
+            "merge_touches": self._merge_touches,
+            **sessions.verbs,
             "add_rule": self._add_rule,
             "clear_rules": self._clear_rules,
         }
@@ -102,15 +110,31 @@ class Switches:
         return []
 
     def _precondition(self, order: Order) -> list[str]:
+        self._stamp_named(order, "precondition")
+        return []
+
+    def _allow(self, order: Order, what: str) -> list[str]:
+        self._tables.set(what, self._orders.whom(order))
+        return []
+
+    def _no_access(self, order: Order) -> list[str]:
+        found = [row["Id"] for row, _ in self._orders.rows(order)]
+        self._tables.set("no_access", " ".join(found))
+        return found
+
+    def _number(self, order: Order, key: str, setting: str) -> list[str]:
+        self._tables.set(setting, str(int(order[key])))
+        return []
+
+    def _merge_touches(self, order: Order) -> list[str]:
+        self._stamp_named(order, TOUCHES)
+        return []
+
+    def _stamp_named(self, order: Order, setting: str) -> None:
         stamp = str(order["stamp"])
         if stamp not in ("LastModifiedDate", "SystemModstamp"):
             raise ValueError("stamp must be LastModifiedDate or SystemModstamp")
-        self._tables.set("precondition", stamp)
-        return []
-
-    def _allow_audit_fields(self, order: Order) -> list[str]:
-        self._tables.set("audit_fields", self._orders.whom(order))
-        return []
+        self._tables.set(setting, stamp)
 
     def _add_rule(self, order: Order) -> list[str]:
         sobject, kind = self._orders.object_of(order), str(order["kind"])

@@ -22,6 +22,11 @@ CREATE TABLE sf_pending(seq INTEGER PRIMARY KEY, visible REAL NOT NULL, stamp TE
   work TEXT NOT NULL);
 CREATE TABLE sf_rule(seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, object TEXT NOT NULL,
   what TEXT NOT NULL);
+CREATE TABLE sf_job(id TEXT PRIMARY KEY, kind TEXT NOT NULL, user TEXT NOT NULL,
+  created REAL NOT NULL, state TEXT NOT NULL, told TEXT NOT NULL, own TEXT NOT NULL);
+CREATE TABLE sf_job_line(seq INTEGER PRIMARY KEY, job TEXT NOT NULL, part TEXT NOT NULL,
+  line TEXT NOT NULL);
+CREATE INDEX sf_job_part ON sf_job_line(job, part, seq);
 CREATE TABLE sf_setting(key TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -36,9 +41,9 @@ def marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def _column(field: Field) -> str:
+def _column(sobject: SObject, field: Field) -> str:
     if field.type == "id":
-        return f'"{field.name}" TEXT NOT NULL UNIQUE'
+        return f'"{field.name}" TEXT NOT NULL{"" if sobject.big else " UNIQUE"}'
     if field.type in ("boolean", "int"):
         kind = "INTEGER"
     elif field.type in NUMERIC:
@@ -53,8 +58,11 @@ def _column(field: Field) -> str:
 def _indexes(sobject: SObject) -> Iterable[str]:
     name = table(sobject)
     made = "CREATE INDEX" + f' "ix_{sobject.name}_'
-    stamp = "SystemModstamp" if sobject.moves_stamp else "CreatedDate"
-    yield f'{made}stamp" ON {name}("{stamp}", "Id")'
+    if sobject.clock:
+        yield f'{made}stamp" ON {name}("{sobject.clock}", "Id")'
+    if not sobject.replicateable and not sobject.bin:
+        # Setup records and logs are few: reading all of them is quicker than many indexes.
+        return
     yield f'{made}deleted" ON {name}(_deleted) WHERE _deleted IS NOT NULL'
     for field in sobject.stored:
         if field.refers and field.name not in ("CreatedById", "LastModifiedById"):
@@ -81,7 +89,10 @@ class Tables:
             if statement.strip():
                 self.db.execute(statement)
         for sobject in self.schema.objects.values():
-            columns = ", ".join(_column(field) for field in sobject.columns)
+            if sobject.view:
+                self.db.execute(f"CREATE VIEW IF NOT EXISTS {table(sobject)} AS {sobject.view}")
+                continue
+            columns = ", ".join(_column(sobject, field) for field in sobject.columns)
             self.db.execute(
                 f"CREATE TABLE {table(sobject)}(_row INTEGER PRIMARY KEY, _deleted TEXT,"
                 f" _root TEXT, _locked INTEGER NOT NULL DEFAULT 0, {columns})"

@@ -6,6 +6,7 @@ from typing import Any
 from crmtrail.sandbox.salesforce import ids, values
 from crmtrail.sandbox.salesforce.fields import Field
 from crmtrail.sandbox.salesforce.labels import label
+from crmtrail.sandbox.salesforce.persons import judged
 from crmtrail.sandbox.salesforce.refusal import Refusal, deleted, no_column, unparsable
 from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.tables import Tables, table
@@ -53,6 +54,7 @@ class Validation:
         Raises:
             Refusal: read-only or required fields, bad content, bad references.
         """
+        found = judged(self._tables, sobject, found, None)
         self._writable(sobject, found, view, new=True)
         missing = [
             field.name
@@ -66,7 +68,7 @@ class Validation:
         if missing:
             raise _required(missing)
         kept: Values = {name: value for name, value in found.items() if value is not None}
-        return self._content(sobject, kept, None)
+        return self._content(sobject, kept, None, view)
 
     def edit(
         self, sobject: SObject, found: Values, row: Mapping[str, Any], view: View | None
@@ -76,6 +78,7 @@ class Validation:
         Raises:
             Refusal: read-only or required fields, bad content, bad references.
         """
+        found = judged(self._tables, sobject, found, row)
         self._writable(sobject, found, view, new=False)
         nulled = [sobject.field(name) for name, value in found.items() if value is None]
         for field in nulled:
@@ -88,7 +91,7 @@ class Validation:
         missing = [field.name for field in nulled if not field.nillable]
         if missing:
             raise _required(missing)
-        return self._content(sobject, found, row)
+        return self._content(sobject, found, row, view)
 
     def _writable(self, sobject: SObject, found: Values, view: View | None, *, new: bool) -> None:
         def may(field: Field) -> bool:
@@ -106,12 +109,14 @@ class Validation:
                 barred,
             )
 
-    def _content(self, sobject: SObject, found: Values, row: Mapping[str, Any] | None) -> Values:
+    def _content(
+        self, sobject: SObject, found: Values, row: Mapping[str, Any] | None, view: View | None
+    ) -> Values:
         checked: Values = {}
         for name, value in found.items():
             field = sobject.field(name)
             if field.refers and isinstance(value, str):
-                checked[name] = self._reference(sobject, field, value, row)
+                checked[name] = self._reference(sobject, field, value, row, view)
             else:
                 checked[name] = values.check(sobject.name, field, value)
             if field.unique and checked[name] is not None:
@@ -119,8 +124,9 @@ class Validation:
         return checked
 
     def _reference(
-        self, sobject: SObject, field: Field, value: str, row: Mapping[str, Any] | None
-    ) -> str:
+        self, sobject: SObject, field: Field, value: str, row: Mapping[str, Any] | None,
+        view: View | None,
+    ) -> str:  # fmt: skip
         id_ = values.well_formed_id(sobject.name, field, value)
         if row is not None and row[field.name] == id_:
             return id_
@@ -137,10 +143,19 @@ class Validation:
                 "attempt to create or close an association loop",
                 [field.name],
             )
-        self._exists(sobject, field, target, id_)
+        if view is not None and id_ in self._tables.setting("no_access").split():
+            raise Refusal(
+                "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+                f"insufficient access rights on cross-reference id: {id_[:15]}",
+                [],
+            )
+        allowed = view is not None and view.inactive_owners
+        self._exists(sobject, field, target, id_, inactive=allowed)
         return id_
 
-    def _exists(self, sobject: SObject, field: Field, target: SObject, id_: str) -> None:
+    def _exists(
+        self, sobject: SObject, field: Field, target: SObject, id_: str, *, inactive: bool
+    ) -> None:
         active = ', "IsActive"' if target.name == "User" else ", 1"
         found = self._tables.db.execute(
             f'SELECT _deleted{active} FROM {table(target)} WHERE "Id" = ?', (id_,)
@@ -153,7 +168,7 @@ class Validation:
             )
         if found[0] is not None:
             raise deleted()
-        if field.name == "OwnerId" and not found[1]:
+        if field.name == "OwnerId" and not found[1] and not inactive:
             raise Refusal(
                 "INACTIVE_OWNER_OR_USER",
                 f"operation performed with inactive user [{id_}] as owner of"

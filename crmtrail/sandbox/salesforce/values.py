@@ -1,5 +1,6 @@
 """Values on their way between JSON and the tables, and what Salesforce refuses of them."""
 
+import base64
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -59,8 +60,18 @@ def from_json(field: Field, value: object) -> Stored:
         raise _misfit(field, value)
     if field.type in ("date", "datetime"):
         return _time(field, value)
+    if field.type == "base64":
+        return _encoded(field, value)
     # Salesforce trims text at both ends and keeps no empty text.
     return value.strip() or None
+
+
+def _encoded(field: Field, value: str) -> Stored:
+    try:
+        base64.b64decode(value, validate=True)
+    except ValueError:
+        raise _misfit(field, value) from None
+    return value or None
 
 
 def _number(field: Field, value: object) -> Stored:
@@ -187,4 +198,8 @@ def to_json(field: Field, value: Any) -> Any:
         return bool(value)
     if field.type == "anyType":
         return json.loads(value)
+    if field.type == "base64":
+        # No base64 starts with a bracket: such a value is told already.
+        told = str(value).startswith("(")
+        return value if told else f"({len(base64.b64decode(value))} bytes)"
     return value

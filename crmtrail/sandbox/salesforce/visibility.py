@@ -7,7 +7,14 @@ from crmtrail.sandbox.salesforce.schema import SObject
 from crmtrail.sandbox.salesforce.tables import Tables
 
 EVERYBODY = "*"
+EVERY_FIELD = "*"
 ACCESSES = ("none", "read", "edit")
+_ALLOWANCES = {
+    "audits": "audit_fields",
+    "inactive_owners": "inactive_owners",
+    "converted_leads": "converted_leads",
+    "all_files": "query_all_files",
+}
 AUDIT_FIELDS = ("CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById")
 """What the permission to set audit fields on creation covers; SystemModstamp is not among it."""
 
@@ -17,12 +24,18 @@ class View:
     """The schema as one user sees it.
 
     ``limits`` maps (object, field) to "none" or "read"; ``reads_only`` takes every edit away;
-    ``audits`` lets the user set the audit fields of new records.
+    ``audits`` lets the user set the audit fields of new records, ``inactive_owners`` give records
+    to users who left, ``converted_leads`` edit leads that were converted. ``all_files`` is the
+    permission Query All Files. ``hidden`` objects do not exist for the user.
     """
 
     limits: dict[tuple[str, str], str]
     reads_only: bool = False
     audits: bool = False
+    inactive_owners: bool = False
+    converted_leads: bool = False
+    all_files: bool = False
+    hidden: frozenset[str] = frozenset()
 
     def field(self, sobject: SObject, name: str) -> Field | None:
         """Return a field by its name in any case, or None if there is none for this user."""
@@ -39,7 +52,9 @@ class View:
 
     def createable(self, sobject: SObject, field: Field) -> bool:
         """Whether this user may set a field of a new record."""
-        able = field.createable or (self.audits and field.name in AUDIT_FIELDS)
+        converted = sobject.name == "Lead" and field.name.startswith("Converted")
+        audited = field.name in AUDIT_FIELDS or converted
+        able = field.createable or (self.audits and audited)
         return able and sobject.createable and self._edits(sobject, field)
 
     def updateable(self, sobject: SObject, field: Field) -> bool:
@@ -62,8 +77,33 @@ class Visibility:
             "SELECT object, field, access FROM sf_hidden WHERE user IN (?, ?)", (user, EVERYBODY)
         )
         limits = {(row[0], row[1]): row[2] for row in rows}
-        audits = self._tables.setting("audit_fields") in (user, EVERYBODY)
-        return View(limits, reads_only, audits)
+        granted = {
+            option: self._tables.setting(name) in (user, EVERYBODY)
+            for option, name in _ALLOWANCES.items()
+        }
+        return View(limits, reads_only, hidden=self._hidden(limits), **granted)
+
+    def _hidden(self, limits: dict[tuple[str, str], str]) -> frozenset[str]:
+        """Return the objects a user does not see, or nobody does for want of a licence."""
+        missing = set(self._tables.setting("licences_off").split())
+        unlicensed = [
+            item.name for item in self._tables.schema.objects.values() if item.licence in missing
+        ]
+        return frozenset([name for name, field in limits if field == EVERY_FIELD] + unlicensed)
+
+    def hide(self, user: str, sobject: SObject, *, hidden: bool) -> None:
+        """Take an object away from a user, or from everybody, or give it back."""
+        key = (user, sobject.name, EVERY_FIELD)
+        self._tables.db.execute(
+            "DELETE FROM sf_hidden WHERE user = ? AND object = ? AND field = ?", key
+        )
+        if hidden:
+            self._tables.db.execute("INSERT INTO sf_hidden VALUES (?, ?, ?, 'none')", key)
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that describe says something else from now on."""
+        self._tables.set("schema_changed", self._tables.world.clock.now().isoformat())
 
     def limit(self, user: str, sobject: SObject, field: Field, access: str) -> None:
         """Give a user, or everybody, no more than an access to a field.

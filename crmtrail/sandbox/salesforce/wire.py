@@ -8,20 +8,32 @@ from typing import Any
 
 from crmtrail.sandbox.faults import Fault
 from crmtrail.sandbox.http import Reply, Request
+from crmtrail.sandbox.salesforce.access_definitions import Definitions
+from crmtrail.sandbox.salesforce.access_orders import AccessOrders
+from crmtrail.sandbox.salesforce.access_trail import AccessTrail
 from crmtrail.sandbox.salesforce.acts import Acts
+from crmtrail.sandbox.salesforce.approving import ApprovalOrders
+from crmtrail.sandbox.salesforce.blobs import blob, is_blob
+from crmtrail.sandbox.salesforce.bulk import Bulk
 from crmtrail.sandbox.salesforce.calls import Call, wrong_method
 from crmtrail.sandbox.salesforce.collection import Collections
 from crmtrail.sandbox.salesforce.composite import Composite
 from crmtrail.sandbox.salesforce.deletion import Deletion
 from crmtrail.sandbox.salesforce.describe import Describe
 from crmtrail.sandbox.salesforce.editing import Editing
+from crmtrail.sandbox.salesforce.event_logs_orders import EventOrders
+from crmtrail.sandbox.salesforce.filing import Filing
+from crmtrail.sandbox.salesforce.grants import Grants
+from crmtrail.sandbox.salesforce.graph import Graphs
+from crmtrail.sandbox.salesforce.history_orders import HistoryOrders
+from crmtrail.sandbox.salesforce.optional import FEATURES, seed_features
 from crmtrail.sandbox.salesforce.orders import Orders
 from crmtrail.sandbox.salesforce.org_schema import org_schema
 from crmtrail.sandbox.salesforce.querying import Querying
 from crmtrail.sandbox.salesforce.quota import Quota
 from crmtrail.sandbox.salesforce.reading import Reading
 from crmtrail.sandbox.salesforce.records import CRM, Records
-from crmtrail.sandbox.salesforce.refusal import Refusal, not_found
+from crmtrail.sandbox.salesforce.refusal import UNAUTHORIZED, Refusal, not_found, xml_refusal
 from crmtrail.sandbox.salesforce.replication import Replication
 from crmtrail.sandbox.salesforce.rows import Rows
 from crmtrail.sandbox.salesforce.rules import Rules
@@ -45,14 +57,18 @@ class SalesforceWire:
     """One Salesforce org."""
 
     crm = CRM
+    features = frozenset(FEATURES)
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._tables = Tables(world, org_schema())
+        self._tables = Tables(world, org_schema(world.features))
         self._records = Records(self._tables)
         self._deletion = Deletion(self._records)
         self._visibility = Visibility(self._tables)
         self._sessions = Sessions(self._tables)
+        trail = AccessTrail(self._records)
+        self._grants = Grants(self._tables, self._sessions, trail.token)
+        self._definitions = Definitions(self._tables)
         self._quota = Quota(self._tables)
         orders = Orders(self._tables)
         rules = Rules(self._records, orders)
@@ -64,10 +80,19 @@ class SalesforceWire:
         self._collections = Collections(self._editing, self._reading)
         self._replication = Replication(self._tables)
         self._composite = Composite(self._records, self._subrequest)
+        self._graphs = Graphs(self._composite)
         self._soap = Soap(self._editing, self._sessions, self._visibility, self._quota)
         switches = Switches(
             self._editing, orders, rules, self._visibility, self._quota, self._sessions
         )
+        self._bulk = Bulk(self._editing, self._visibility)
+        switches.verbs |= self._bulk.verbs | self._querying.verbs | self._quota.verbs
+        switches.verbs |= HistoryOrders(self._tables, orders).verbs
+        access = AccessOrders(self._deletion, orders, self._visibility, trail, self._records)
+        Filing(self._records)
+        approvals = ApprovalOrders(self._records, self._deletion, orders)
+        switches.verbs |= access.verbs | approvals.verbs
+        switches.verbs |= EventOrders(self._records, orders, trail).verbs
         self._acts = Acts(self._editing, orders, switches)
         self._binned: datetime | None = None
 
@@ -76,11 +101,13 @@ class SalesforceWire:
         self._querying.cursors.clear()
         self._editing.busy.clear()
         self._binned = None
+        self._tables.schema.become(org_schema(self._world.features))
         self._tables.create()
 
     def seed(self, records: int) -> None:
         """Fill the org with about so many records."""
         Seed(self._tables, self._sessions).fill(records)
+        seed_features(self._tables, self._world.features)
 
     def owns(self, path: str) -> bool:
         """Whether a request path belongs to Salesforce."""
@@ -108,10 +135,12 @@ class SalesforceWire:
         """Return users, tokens, OAuth clients and the host the org calls its own."""
         return told(self._tables, self._sessions)
 
-    def throttled(self, fault: Fault) -> Reply:
+    def throttled(self, fault: Fault, request: Request) -> Reply:
         """Refuse a request for a fault of kind unauthorized or throttle."""
+        if fault.kind == "unauthorized" and request.path.startswith("/services/Soap/"):
+            return self._soap.refused(no_session())
         if fault.kind == "unauthorized":
-            reply = no_session().reply()
+            reply = xml_refusal() if fault.xml else no_session().reply()
         elif fault.quota:
             reply = Refusal(
                 "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403
@@ -133,7 +162,9 @@ class SalesforceWire:
         try:
             reply = self._versioned(request)
         except Refusal as refusal:
-            reply = refusal.reply()
+            kind = request.headers.get("content-type", "application/json").lower()
+            strange = refusal.status == UNAUTHORIZED and "json" not in kind
+            reply = xml_refusal() if strange else refusal.reply()
         return self._finished(reply)
 
     def _finished(self, reply: Reply, more: Mapping[str, str] | None = None) -> Reply:
@@ -141,7 +172,7 @@ class SalesforceWire:
 
     def _oauth(self, request: Request) -> Reply:
         try:
-            return self._sessions.oauth(request)
+            return self._grants.answer(request)
         except Refusal as refusal:
             return refusal.reply()
 
@@ -150,6 +181,7 @@ class SalesforceWire:
         now = self._world.clock.now()
         with self._world.apart():
             self._acts.settle()
+            self._bulk.settle()
             if self._binned is None or now - self._binned >= _BIN_CHECK:
                 self._binned = now
                 with self._records.unit(now):
@@ -164,7 +196,8 @@ class SalesforceWire:
         session = self._sessions.bearer(request)
         self._quota.spend()
         kind = request.headers.get("content-type", "application/json")
-        if request.body and not kind.lower().startswith("application/json"):
+        uploading = request.method == "PUT" and "/jobs/ingest/" in request.path
+        if request.body and not uploading and not kind.lower().startswith("application/json"):
             raise Refusal(
                 "UNSUPPORTED_MEDIA_TYPE", f"Content type {kind} is not supported.", status=415
             )
@@ -174,9 +207,10 @@ class SalesforceWire:
     def _subrequest(self, call: Call, request: Request) -> Reply:
         """Answer a part of a composite request: one session, one unit of quota for all."""
         try:
-            if "/composite" in request.path and "/composite/sobjects" not in request.path:
+            nested = "/composite" in request.path and "/composite/sobjects" not in request.path
+            if nested or "/jobs/" in request.path:
                 raise not_found()
-            return self._serve(replace(call, request=request))
+            return self._serve(replace(call, request=request, nested=True))
         except Refusal as refusal:
             return refusal.reply()
 
@@ -196,13 +230,16 @@ class SalesforceWire:
         if name == "sobjects":
             return self._sobjects(call)
         if name in ("query", "queryAll"):
+            self._definitions.prepare(call.request.one("q") or "")
             return self._querying.answer(call)
         if name == "composite":
             return self._composites(call)
         if name == "limits":
             return self._limits(call)
+        if name == "jobs":
+            return self._bulk.answer(call)
         if not name:
-            names = ("sobjects", "query", "queryAll", "composite", "limits")
+            names = ("sobjects", "query", "queryAll", "composite", "limits", "jobs")
             return Reply.of(200, {item: f"{call.base}/{item}" for item in names})
         raise not_found()
 
@@ -212,6 +249,8 @@ class SalesforceWire:
             return self._composite.answer(call)
         if rest == ("batch",):
             return self._composite.batch(call)
+        if rest == ("graph",):
+            return self._graphs.answer(call)
         if rest[0] == "sobjects":
             return self._collections.answer(call)
         raise not_found()
@@ -220,7 +259,11 @@ class SalesforceWire:
         if len(call.parts) == 1:
             return self._describe.all_objects(call)
         sobject = self._editing.object_of(call.parts[1])
+        if sobject.name in call.view.hidden:
+            raise not_found()
         rest = call.parts[2:]
+        if is_blob(sobject, rest):
+            return blob(self._editing, call, sobject, rest)
         if not rest:
             if call.method == "POST":
                 return self._rows.create(call, sobject)
@@ -243,7 +286,7 @@ class SalesforceWire:
         wanted = call.request.many("sObjects")
         counts = []
         for sobject in self._tables.schema.objects.values():
-            if wanted and sobject.name not in wanted:
+            if sobject.name in call.view.hidden or (wanted and sobject.name not in wanted):
                 continue
             (count,) = self._tables.db.execute(
                 f"SELECT COUNT(*) FROM {table(sobject)} WHERE _deleted IS NULL"
