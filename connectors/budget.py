@@ -111,6 +111,10 @@ class Budgeted:
         with self._permit("poll"):
             return self._inner.read(object_, ids, trail=trail)
 
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records cost to read and to write, in requests."""
+        return self._inner.price(records)
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values."""
         with self._permit("restore"):

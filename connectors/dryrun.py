@@ -52,6 +52,10 @@ class DryRun:
         """Return records as they are now."""
         return self._inner.read(object_, ids, trail=trail)
 
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records cost to read and to write, in requests."""
+        return self._inner.price(records)
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Refuse.
 

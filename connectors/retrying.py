@@ -82,6 +82,10 @@ class Retrying:
         """Return records as they are now."""
         return self._repeat(partial(self._inner.read, object_, ids, trail=trail))
 
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records cost to read and to write, in requests."""
+        return self._inner.price(records)
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values; repeated only while nothing was sent."""
         return self._repeat(partial(self._inner.write, object_, writes))

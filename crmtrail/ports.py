@@ -125,6 +125,14 @@ class Connector(Protocol):
         """
         ...
 
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records of one object cost, in requests, if nothing goes wrong.
+
+        First to read them with their trail, then to write them; for none, what it takes to get to
+        know the object's trail. Sends no request.
+        """
+        ...
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values; at most ``write_batch`` records. One answer for each write, by key.
 

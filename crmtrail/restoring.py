@@ -80,6 +80,7 @@ class Restoring:
             identities=1 + accounts,
             names=_NAMES,
             bulk=connector.bulk_batch,
+            price=connector.price,
         )
 
     def _writable(self, source: str, object_: str) -> Schema | None:

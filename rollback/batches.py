@@ -4,7 +4,7 @@ A batch holds steps of one object, because a vendor's batch does. The first step
 canary: they are written and read back before anything else is sent.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, Protocol, TypeVar
@@ -32,7 +32,8 @@ class Limits:
 
     ``identities`` is how many identities an apply asks who they are: one, or two where another
     one writes than reads. ``names`` is how many requests the names behind ids may take. ``bulk`` is
-    how many records one bulk write may carry; 0 where there is none.
+    how many records one bulk write may carry; 0 where there is none. ``price`` gives the requests
+    to read and to write so many records; by default one for each ``read`` and ``write`` of them.
     """
 
     read: int
@@ -40,6 +41,7 @@ class Limits:
     identities: int = 1
     names: int = 0
     bulk: int = 0
+    price: Callable[[int], tuple[int, int]] | None = None
 
 
 def write_size(updates: int, *, write: int, bulk: int) -> int:
@@ -88,10 +90,17 @@ class Forecast:
             left = steps
             while left:
                 size = min(left, most, spare or left)
-                writes = 1 if size <= limits.write else _BULK_CALLS
-                total += 2 * ceil(size / limits.read) + writes
+                reads, writes = self._price(size)
+                total += 2 * reads + writes
                 left -= size
                 spare = max(spare - size, 0)
         if not total:
             return 0
-        return total + len(self._objects) + self._limits.identities + self._limits.names
+        total += len(self._objects) * (limits.price(0)[0] if limits.price else 0)
+        return total + len(self._objects) + limits.identities + limits.names
+
+    def _price(self, size: int) -> tuple[int, int]:
+        limits = self._limits
+        if limits.price is not None:
+            return limits.price(size)
+        return ceil(size / limits.read), 1 if size <= limits.write else _BULK_CALLS

@@ -1,6 +1,7 @@
 """One HubSpot account behind the port `crmtrail.ports.Connector`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from math import ceil
 from typing import TypeVar
 
 from connectors.hubspot import schema as metadata
@@ -136,6 +137,10 @@ class HubSpotConnector:
         if len(ids) > self.read_batch:
             raise Mistake(f"at most {self.read_batch} records can be read at once")
         return self._lookup.read(object_, tuple(dict.fromkeys(ids)), history=trail) if ids else {}
+
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records cost to read and to write, in requests."""
+        return ceil(records / self.read_batch), ceil(records / self.write_batch)
 
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values, with one answer for each write."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from math import ceil
 
 import msgspec
 
@@ -263,6 +264,14 @@ class Salesforce:
         since = self._client.told_at - LOOK_BACK
         attached = self._histories.attach(known, readings, since)
         return {reading.ref.id: reading for reading in attached.readings}
+
+    def price(self, records: int) -> tuple[int, int]:
+        """Return what so many records cost to read and to write, in requests.
+
+        The first look at an object's history takes the list of objects and a describe.
+        """
+        histories = ceil(records / soql.IDS_A_QUERY) if records else 2
+        return ceil(records / self.read_batch) + histories, tiers.price(records)
 
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Set field values; one answer for each write, in order."""

@@ -9,13 +9,14 @@
 """
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import Final
 
-from connectors.salesforce.composite import MOST, Guarded
+from connectors.salesforce.composite import MOST, PARTS, Guarded
 from connectors.salesforce.ingest import Ingest, Pace
 from connectors.salesforce.schema import Known
 from connectors.salesforce.writer import Writer
-from connectors.salesforce.writing import update
+from connectors.salesforce.writing import BATCH, update
 from crmtrail.model import Answer, Write
 
 BULK_BATCH: Final = 10_000
@@ -23,6 +24,17 @@ BULK_BATCH: Final = 10_000
 
 COLLECTIONS: Final = 2_000
 """Most records for which collections are the better way (fact sheet: a restore of <= 2,000)."""
+
+
+_BULK_CALLS: Final = 9
+"""Requests of a bulk job: parents, make, fill, close, two looks, three results."""
+
+
+def price(records: int) -> int:
+    """Return how many requests a write of so many records takes, if nothing goes wrong."""
+    if records <= MOST:
+        return ceil(records / PARTS)
+    return ceil(records / BATCH) if records <= COLLECTIONS else _BULK_CALLS
 
 
 def write(

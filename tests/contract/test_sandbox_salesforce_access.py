@@ -166,6 +166,11 @@ def test_a_hidden_object_does_not_exist_for_whom_it_is_hidden(org):
     assert "LoginHistory" not in names
     assert refused(org, "SELECT Id FROM LoginHistory", role="observer") == "INVALID_TYPE"
     assert org.raw("GET", "/sobjects/LoginHistory/describe", role="observer").status_code == 404
+    order = {"ids": [], "fields": ["Id"]}
+    hidden = org.raw("POST", "/composite/sobjects/LoginHistory", role="observer", json=order)
+    assert hidden.status_code == 404
+    over = "SELECT LoginHistory.Status FROM AuthSession"
+    assert refused(org, over, role="observer") == "INVALID_FIELD"
     restorer = {item["name"] for item in org.raw("GET", "/sobjects").json()["sobjects"]}
     assert "LoginHistory" in restorer
     org.act("hide_object", "LoginHistory", user="CRM Observer", hidden=False)

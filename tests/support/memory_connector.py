@@ -215,6 +215,9 @@ class MemoryConnector:
         self.boundary("read answered")
         return found
 
+    def price(self, records: int) -> tuple[int, int]:
+        return -(-records // self.read_batch), -(-records // self.write_batch)
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         assert len(writes) <= self.write_batch
         assert object_ == self._schema.object

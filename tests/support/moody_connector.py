@@ -66,6 +66,9 @@ class MoodyConnector:
         self._ask("read with trail" if trail else "read")
         return {}
 
+    def price(self, records: int) -> tuple[int, int]:
+        return -(-records // self.read_batch), -(-records // self.write_batch)
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         return self._done("write", writes)
 

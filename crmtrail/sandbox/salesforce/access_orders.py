@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from crmtrail.sandbox.salesforce import ids
+from crmtrail.sandbox.salesforce import ids, moments
 from crmtrail.sandbox.salesforce.access_permissions import RIGHTS
 from crmtrail.sandbox.salesforce.access_trail import SUCCESS, AccessTrail
 from crmtrail.sandbox.salesforce.deletion import Deletion
@@ -54,7 +54,7 @@ class AccessOrders:
         sobject = self._tables.schema.objects["VerificationHistory"]
         passed = order.get("status", SUCCESS) == SUCCESS
         values = {
-            "VerificationTime": at.isoformat(),
+            "VerificationTime": moments.stamp(at),
             "VerificationMethod": method,
             "UserId": by.user,
             "Activity": "Login",
@@ -93,7 +93,7 @@ class AccessOrders:
             raise ValueError(f"{order['user']} already has {order['permission_set']}")
         values = {"AssigneeId": user, "PermissionSetId": granted}
         if "expires" in order:
-            values["ExpirationDate"] = str(order["expires"])
+            values["ExpirationDate"] = moments.stamp(moments.parse(str(order["expires"])))
         by, now = self._orders.by(order), self._tables.world.clock.now()
         with self._records.unit(now), self._trail.delegated(order.get("delegate")):
             made = self._records.create(self._tables.schema.objects[_ASSIGNMENT], [values], by, now)

@@ -129,6 +129,8 @@ class Scope:
         lookup = None
         for item, _ in source.tables:
             lookup = lookup or item.by_relationship.get(part.lower())
+        if lookup is not None and self.view.hidden.issuperset(lookup.refers):
+            lookup = None
         if lookup is None or self.view.field(source.sobject, lookup.name) is None:
             raise refuse(
                 "INVALID_FIELD",

@@ -252,6 +252,9 @@ class SalesforceWire:
         if rest == ("graph",):
             return self._graphs.answer(call)
         if rest[0] == "sobjects":
+            named = self._tables.schema.get(rest[1]) if len(rest) > 1 else None
+            if named is not None and named.name in call.view.hidden:
+                raise not_found()
             return self._collections.answer(call)
         raise not_found()
 
