@@ -30,6 +30,19 @@ from connectors.salesforce.schema import Known
 from crmtrail.errors import CursorLost, Unavailable
 from crmtrail.model import Gap, Page, Reading, Removal, Sighting
 
+_FADING: Final = frozenset(
+    {
+        "AuthSession",
+        "EventLogFile",
+        "LoginGeo",
+        "LoginHistory",
+        "LoginIp",
+        "SetupAuditTrail",
+        "VerificationHistory",
+    }
+)
+"""Logs of which Salesforce keeps days or months (fact sheet, section 11.1)."""
+
 _MOST_LOOKS: Final = 1_500
 """So often a job is looked at, which is half a day, before its rows are read without it."""
 
@@ -265,7 +278,8 @@ class Changes:
     def _count(self, known: Known, at: Cursor) -> Page:
         """Ask how many live records there are, to compare with what is stored."""
         page = self._closed(known, position.finished(at), expected=self._counted(known))
-        return replace(page, swept=at.began)
+        # What Salesforce itself drops after a while has not vanished.
+        return page if known.schema.object in _FADING else replace(page, swept=at.began)
 
     def _counted(self, known: Known) -> int | None:
         """Return how many live records there are; None where Salesforce cannot count them."""

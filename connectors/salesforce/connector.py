@@ -8,7 +8,7 @@ from math import ceil
 import msgspec
 
 from connectors.salesforce import cursor as position
-from connectors.salesforce import groups, groups_links, soql, tiers, undeleting, writing
+from connectors.salesforce import groups, groups_links, logs, soql, tiers, undeleting, writing
 from connectors.salesforce.answers import Refusal
 from connectors.salesforce.changes import Changes
 from connectors.salesforce.client import Client
@@ -85,6 +85,7 @@ class Salesforce:
             settings.bulk_above,
         )
         self._links = groups_links.Links(self._client, self._people, settings.overlap)
+        self._events = logs.Events(self._client, self._people)
         self._settings = settings
         self._listed: Sequence[str] = ()
         self._describing = Describing(self._client, clock, self._wanted)
@@ -165,6 +166,8 @@ class Salesforce:
         if object_ == groups_links.LINKS and (walked := groups_links.read(position_)):
             return groups_links.start(walked, mode)
         known = self._describing.known(object_)
+        if known is not None and logs.are_events(known):
+            return logs.start(position_, mode)
         if known is not None and known.stamp is None and mode is Mode.INCREMENTAL:
             mode = Mode.RECONCILE
         try:
@@ -185,7 +188,7 @@ class Salesforce:
         known = self._met(object_)
         if object_ == groups_links.LINKS and (walk := groups_links.read(cursor)):
             return self._links.page(known, walk)
-        at = position.read(cursor)
+        at = logs.place(cursor) if logs.are_events(known) else position.read(cursor)
         try:
             return self._page(known, at)
         except (PermissionMissing, Refusal) as error:
@@ -198,14 +201,19 @@ class Salesforce:
             why = groups.refused(object_, through, error)
             return groups.untold(object_, cursor, at.mark, why)
 
-    def _page(self, known: Known, at: position.Cursor) -> Page:
+    def _page(self, known: Known, at: position.Cursor | logs.EventCursor) -> Page:
         try:
-            return self._changes.page(known, at)
+            return self._told(known, at)
         except Refusal as refusal:
             if refusal.code != "INVALID_FIELD":
                 raise
             # A field was dropped or hidden since the describe: look again, once.
-            return self._changes.page(self._described(known.schema.object, anew=True), at)
+            return self._told(self._described(known.schema.object, anew=True), at)
+
+    def _told(self, known: Known, at: position.Cursor | logs.EventCursor) -> Page:
+        if isinstance(at, logs.EventCursor):
+            return self._events.page(known, at)
+        return self._changes.page(known, at)
 
     def missing(self, objects: Sequence[str]) -> Sequence[str]:
         """Return what this identity cannot see of some objects, one line for each.

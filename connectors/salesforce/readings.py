@@ -7,6 +7,7 @@ from hashlib import blake2b
 
 import msgspec
 
+from connectors.salesforce import logs_actors
 from connectors.salesforce.ids import to18
 from connectors.salesforce.people import People
 from connectors.salesforce.schema import BOOKKEEPING, Known
@@ -128,23 +129,26 @@ class Scribe:
 
     def meet(self, rows: Sequence[Row]) -> Mapping[str, Actor]:
         """Look up everybody these rows name, in as few requests as there can be."""
-        return self.people.meet(
-            text_of(row, name) for row in rows for name in ("LastModifiedById", "CreatedById")
-        )
+        names = ["LastModifiedById", "CreatedById"]
+        if told := logs_actors.USER_FIELDS.get(self.known.schema.object):
+            names.append(told)
+        return self.people.meet(text_of(row, name) for row in rows for name in names)
 
     def _reading(self, row: Row, actors: Mapping[str, Actor]) -> Reading:
         modified = self._modified(row)
         created_by = text_of(row, "CreatedById")
+        object_ = self.known.schema.object
+        logged = _logged(object_, row, actors)
         return Reading(
-            ref=Ref(self.source, self.known.schema.object, id_of(row)),
+            ref=Ref(self.source, object_, id_of(row)),
             fields=Slices(_without(row, _UNTOLD)),
             stamps={name: str(row[name], "utf-8") for name in _STAMPS if name in row},
             modified_at=modified,
             edited_at=moment_of(row, "LastModifiedDate") or modified,
             read_at=max(self.read_at, modified),
-            actor=_editor(row, actors, modified),
-            created_at=moment_of(row, "CreatedDate"),
-            creator=actors[created_by] if created_by else None,
+            actor=logged or _editor(row, actors, modified),
+            created_at=moment_of(row, logs_actors.BORN.get(object_, "CreatedDate")),
+            creator=logged or (actors[created_by] if created_by else None),
             deleted=is_deleted(row),
         )
 
@@ -178,6 +182,14 @@ def _without(row: Row, names: Iterable[str]) -> dict[str, msgspec.Raw]:
     for name in names:
         left.pop(name, None)
     return left
+
+
+def _logged(object_: str, row: Row, actors: Mapping[str, Actor]) -> Actor | None:
+    """Return whose deed a row of an access log tells; None where it is no such log."""
+    user = text_of(row, logs_actors.USER_FIELDS.get(object_, ""))
+    if not user:
+        return None
+    return logs_actors.behind(actors[user], text_of(row, logs_actors.DELEGATE))
 
 
 def _editor(row: Row, actors: Mapping[str, Actor], modified: datetime) -> Actor:

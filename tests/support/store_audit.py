@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from crmtrail.keys_config import KeysConfig
-from crmtrail.model import Op, Ref, Token
+from crmtrail.model import Op, Ref, Token, moment
 from crmtrail.ports import Query
 from snapshot.engine import open_store
 from snapshot.keys.opening import open_keys
@@ -104,9 +105,10 @@ class Auditor:
                 lost += self._states(store, object_, truth, counts=counts)
                 doubled += self._standing(store, object_, truth)
             if since is not None:
-                told, kept = self._happened(since), self._remembered(store)
+                told, (kept, imported) = self._happened(since), self._remembered(store, since)
                 lost += [f"not kept: {each}" for each in (told - kept).elements()]
-                doubled += [f"kept too often: {each}" for each in (kept - told).elements()]
+                more = kept - told - imported
+                doubled += [f"kept too often: {each}" for each in more.elements()]
             verified = store.verify()
             if not verified.ok:
                 lost.append(f"verify: {verified.first_bad}")
@@ -185,9 +187,13 @@ class Auditor:
                     happened[entry["record"], name, repr(old), repr(new)] += 1
         return happened
 
-    def _remembered(self, store: SqlStore) -> Counter[Happening]:
-        """Return the same of the store."""
+    def _remembered(
+        self, store: SqlStore, since: int
+    ) -> tuple[Counter[Happening], Counter[Happening]]:
+        """Return the same of the store, and what of it may be the vendor's history of before."""
         kept: Counter[Happening] = Counter()
+        imported: Counter[Happening] = Counter()
+        begun = self._when(since) + timedelta(seconds=1)
         for op in set(Op) - {Op.BASELINE}:
             cursor: str | None = None
             while True:
@@ -195,13 +201,24 @@ class Auditor:
                 entries, cursor = store.log(query, limit=_PAGE, cursor=cursor)
                 for entry in entries:
                     id_ = entry.change_set.ref.id
-                    if entry.field is None:
-                        kept[id_, op] += 1
-                    elif self._is_told(entry.field):
-                        kept[id_, entry.field, _shown(entry.old), _shown(entry.new)] += 1
+                    happening: Happening = (id_, op)
+                    if entry.field is not None:
+                        if not self._is_told(entry.field):
+                            continue
+                        happening = (id_, entry.field, _shown(entry.old), _shown(entry.new))
+                    kept[happening] += 1
+                    imported[happening] += entry.change_set.at <= begun
                 if cursor is None:
                     break
-        return kept
+        return kept, imported
+
+    def _when(self, seq: int) -> datetime:
+        """Return when a journal entry was made; long ago where there is none."""
+        with self._world.lock:
+            row = self._world.db.execute(
+                "SELECT at FROM journal WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (seq,)
+            ).fetchone()
+        return datetime(1990, 1, 1, tzinfo=UTC) if row is None else _moment(row[0])
 
     def _is_told(self, name: str) -> bool:
         return name not in self._unkept | COUNTS[self._crm] | UNTOLD_BY_JOURNAL
@@ -220,6 +237,12 @@ def numbered_twice(store: SqlStore, source: str, object_: str) -> Iterator[str]:
     for id_, number, versions, different, newest in rows:
         if not number == versions == different == newest:
             yield f"{object_} {id_}: version {number} of {versions}, {different} different"
+
+
+def _moment(told: str | float) -> datetime:
+    if isinstance(told, str):
+        return moment(told)
+    return datetime.fromtimestamp(told, UTC)
 
 
 def _shown(token: Token | None) -> str:

@@ -1,7 +1,9 @@
 """Bits of the store's file that turn over by themselves, one at a time.
 
 `crmtrail verify` has to notice each, or the bit was in bytes that hold nothing: then every row of
-every table is as before, and SQLite finds nothing wrong with the file, its indexes included.
+every table is as before, and SQLite finds nothing wrong with the file, its indexes included. One
+column is no evidence and is counted apart: when a record was last looked at, which every look
+writes anew.
 """
 
 import contextlib
@@ -61,6 +63,8 @@ class Bench:
         else:
             outcome = "in bytes that hold nothing"
             problems += self._unnoticed(place.file)
+            if problems and all(_of_the_last_look(problem) for problem in problems):
+                outcome, problems = "in the time of a last look", []
         row.add(outcome, problems, f"bit {bit % 8} of byte {bit // 8}")
         return row
 
@@ -85,6 +89,11 @@ class Bench:
         path.write_bytes(self.whole)
         with closing(DRIVER.connect(str(path))) as connection:
             return _rows(connection)
+
+
+def _of_the_last_look(problem: str) -> bool:
+    """Whether nothing changed but ``record.known_at``."""
+    return problem.startswith("not noticed in record: cell 7: ") and problem.count("cell") == 1
 
 
 def _rows(connection: Any) -> dict[str, Counter[Cells]]:

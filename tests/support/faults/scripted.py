@@ -34,6 +34,7 @@ class Scripted:
 
     read_batch = 50
     write_batch = 100
+    bulk_batch = 100
 
     def __init__(self, source: str, asked: int) -> None:
         self.source = source
@@ -47,8 +48,12 @@ class Scripted:
     def identity(self) -> Identity:
         return Identity("org-1", "us", "crmtrail")
 
-    def objects(self) -> Sequence[str]:
+    def objects(self, group: str = "") -> Sequence[str]:
+        assert not group
         return OBJECTS
+
+    def missing(self, objects: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        return dict.fromkeys(objects, ())
 
     def schema(self, object_: str) -> Schema:
         self._calls += 1
@@ -73,8 +78,13 @@ class Scripted:
     ) -> Mapping[str, Reading | Removal]:
         raise AssertionError("a sync of this story reads no single record")
 
+    def price(self, records: int) -> tuple[int, int]:
+        return records, records
+
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         raise AssertionError("a sync writes nothing")
+
+    undelete = recreate = remove = write
 
     def usage(self) -> Usage:
         return Usage()
