@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage lint format bench fault lock clean
+.PHONY: help demo test test-live-salesforce coverage lint format bench fault lock clean
 
 help:
 	@echo "make demo    the whole story on an embedded sandbox CRM, nothing else needed"
 	@echo "make test    set up and run every test"
+	@echo "make test-live-salesforce  a real sandbox org, named by CRMTRAIL_LIVE_SF_URL and _TOKEN"
 	@echo "make coverage  the tests with the coverage floor of 90 %"
 	@echo "make lint    ruff, mypy and the import contracts"
 	@echo "make bench   measure syncing, and the store beside its peers"
@@ -31,6 +32,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-live-salesforce: $(STAMP)
+	@$(BIN)/pytest -v --timeout 1800 tests/live
 
 coverage: $(STAMP)
 	@rm -f .coverage .coverage.*
