@@ -203,6 +203,11 @@ def _least(schema: Schema | None, run: Run, *, first: bool) -> int:
         if first:
             return ceil(records / LIST_LIMIT)
         return ceil(records / SEARCH_LIMIT) + ceil(records / READ_BATCH)
+    return least_pages(schema, records)
+
+
+def least_pages(schema: Schema | None, records: int) -> int:
+    """Return the fewest queries that bring so many records of Salesforce with their content."""
     fields = schema.fields.values() if schema else ()
     long = [
         one

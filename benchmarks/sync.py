@@ -47,7 +47,7 @@ def main() -> None:
     with sandbox(given.size) as url, TemporaryDirectory(prefix="crmtrail-bench-") as folder:
         found = {name: measured(crm, url, Path(folder)) for name, crm in CRMS.items()}
     if given.markdown:
-        print(f"# Results\n\n{_circumstances(given.size)}\n")
+        print(f"# Results\n\n{circumstances('sync.py', given.size)}\n")
     for title, row in _TABLES.items():
         _show(title, [(label, *(tell(found[name]) for name in CRMS)) for label, tell in row])
 
@@ -205,10 +205,11 @@ _TABLES: Final = {
 }  # fmt: skip
 
 
-def _circumstances(size: str) -> str:
+def circumstances(script: str, size: str) -> str:
+    """Say when and where a table was measured."""
     system = f"{platform.system()} {platform.machine()}"
     return (
-        f"Printed by `python benchmarks/sync.py --size {size} --markdown` on"
+        f"Printed by `python benchmarks/{script}`, size {size}, on"
         f" {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, Python {platform.python_version()}, {system},"
         f" {os.cpu_count()} CPUs, load {os.getloadavg()[2]:.1f} over the last 15 minutes."
     )

@@ -122,7 +122,12 @@ class Histories:
         known = self._of.get(object_)
         if known is None or now - known.since > _FRESH:
             known = self._of[object_] = _Known([], now, [])
-            for name, shape in candidates(object_, self._listed()):
+            try:
+                named = candidates(object_, self._listed())
+            except (PermissionMissing, Refusal):
+                known.gaps.append(_closed(object_, "the list of objects"))
+                return known
+            for name, shape in named:
                 self._learn(known, name, shape, object_)
         return known
 

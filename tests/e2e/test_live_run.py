@@ -64,6 +64,7 @@ class TestLiveRun:
         assert told[ASSUMPTIONS["412"].text] == "confirmed"
         assert told[ASSUMPTIONS["ingest-order"].text] in ("confirmed", "refuted")
         assert "not reached" not in report
+        assert "a pretend org on this machine, no real one" in report
         assert where["TOKEN"] not in report + done.stdout
 
     def test_without_leave_it_only_reads(self, org, tmp_path):

@@ -154,9 +154,8 @@ class Clock:
 def org(*script: Scripted, **more: Any) -> Iterator[tuple[Org, Connector]]:
     with Org(*script) as server:
         auth = AuthConfig(token=SecretStr("00Dtoken"))
-        config = SourceConfig(
-            kind="salesforce", base_url=server.url, auth=auth, history_months=0, **more
-        )
+        told = {"history_months": 0, **more}
+        config = SourceConfig(kind="salesforce", base_url=server.url, auth=auth, **told)
         connector = connect("sf", config, auth, Clock())
         try:
             yield server, connector
@@ -453,6 +452,15 @@ def test_an_object_without_a_stamp_is_read_in_full_each_time() -> None:
         assert query_of(server.asked[1]) == "SELECT Id FROM Account ORDER BY Id LIMIT 2000"
     assert [reading.ref.id for reading in pages[0].readings] == [ONE]
     assert pages[-1].swept == TEN - timedelta(seconds=2)
+
+
+def test_without_a_list_of_objects_history_is_a_gap_and_records_are_read() -> None:
+    with org(rows(row(ONE)), history_months=24) as (server, sf):
+        server.script.append(refusal("NOT_FOUND", 404))
+        page = first(sf, None)
+    assert [one.ref.id for one in page.readings] == [ONE]
+    (gap,) = page.gaps
+    assert "who set them" in gap.why
 
 
 def test_a_foreign_cursor_is_lost() -> None:
