@@ -11,7 +11,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate, pairwise
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,16 +138,18 @@ class Bench:
 
     def restored(self, ids: Sequence[str]) -> Case:
         """Spoil contacts, notice it, and put their titles back."""
-        at = datetime.now(UTC)
+        # Stamps are cut to the second: go back to before the one in which they are spoilt.
+        at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
         self.edit(ids, "Spoilt")
         spot = replace(self.spot, objects=("Contact",), at=at.isoformat())
         _same(self.work("sync", spot)["updated"], len(ids), "spoilt records were noticed")
         found = self.work("restore", replace(spot, records=tuple(ids)))
         _same(_sum(found["read"]), len(ids), "records were restored")
         reads = 2 * ceil(len(ids) / _ROWS)
-        writes = min(ceil(len(ids) / _COLLECTION), _INGEST_JOB)
-        way = f"{writes} collections of 200" if writes < _INGEST_JOB else "an ingest job's 7"
-        why = f"{reads} reads of 2,000 before and after, {way} (or less by collections)"
+        collections = ceil(len(ids) / _COLLECTION)
+        writes = min(collections, _INGEST_JOB)
+        way = "a collection for each 200" if collections <= _INGEST_JOB else "an ingest job"
+        why = f"{reads} reads of 2,000 before and after, {writes} calls for {way}"
         return _case(f"restore of {len(ids):,}", found, reads + writes, why)
 
     def edit(self, ids: Sequence[str], title: str) -> None:
@@ -185,8 +188,9 @@ def measured(url: str, folder: Path, *, quick: bool) -> list[Case]:
     one_in_hundred = ceil(sum(case.records for case in cases[:1]) / _ONE_IN)
     cases += [bench.quiet(), bench.mass(contacts, one_in_hundred), bench.scattered()]
     cases += [bench.reconciled(NEVER, "REST"), bench.reconciled(20_000, "as configured")]
-    sizes = (200, 2_000, 3_000) if quick else (2_000, 3_000, 10_000)
-    return cases + [bench.restored(contacts[:most]) for most in sizes]
+    sizes = (200, 1_000, 2_100) if quick else (2_000, 3_000, 10_000)
+    spans = pairwise(accumulate(sizes, initial=0))
+    return cases + [bench.restored(contacts[start:end]) for start, end in spans]
 
 
 def table(cases: Sequence[Case]) -> str:

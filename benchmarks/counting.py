@@ -6,14 +6,13 @@ PLACE is a `Spot` as JSON; the figures are printed as JSON.
 """
 
 import json
-import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from measuring import CRMS, Place, Spent, least_pages, say, warm_app
+from measuring import CRMS, Place, Spent, least_pages, peak, say, warm_app
 
 from crmtrail.app import App, Target
 from crmtrail.config import Config, parse
@@ -101,8 +100,7 @@ def _calls(app: App) -> int:
 
 
 def _figures(spent: Spent, calls: int, **more: Any) -> dict[str, Any]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"calls": calls, "seconds": spent.seconds, "cpu": spent.cpu, "peak": peak, **more}
+    return {"calls": calls, "seconds": spent.seconds, "cpu": spent.cpu, "peak": peak(), **more}
 
 
 _WORKS: Final[Mapping[str, Any]] = {"sync": sync, "restore": restore}

@@ -276,9 +276,9 @@ class Salesforce:
     def price(self, records: int) -> tuple[int, int]:
         """Return what so many records cost to read and to write, in requests.
 
-        The first look at an object's history takes the list of objects and a describe.
+        The first look at an object's history takes the list of objects and a describe or two.
         """
-        histories = ceil(records / soql.IDS_A_QUERY) if records else 2
+        histories = ceil(records / soql.IDS_A_QUERY) if records else 3
         return ceil(records / self.read_batch) + histories, tiers.price(records)
 
     def write(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:

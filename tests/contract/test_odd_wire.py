@@ -98,7 +98,7 @@ def answering(kind: str, fields: bytes, names: list[str]) -> Iterator[Connector]
     connect, answer, _ = KINDS[kind]
     with ScriptedServer(otherwise=lambda asked: answer(asked, fields, names)) as server:
         auth = AuthConfig(token=SecretStr("token"))
-        config = SourceConfig(kind=kind, base_url=server.url, auth=auth)
+        config = SourceConfig(kind=kind, base_url=server.url, auth=auth, history_months=0)
         connector = connect("crm", config, auth, HandClock(NOW))
         try:
             yield connector

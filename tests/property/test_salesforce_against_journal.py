@@ -18,7 +18,7 @@ from snapshot.memory_leases import MemoryLeases
 from support.org_life import Life
 from support.sandbox_rig import WallClock
 
-LIVES = int(os.environ.get("CRMTRAIL_LIVES", "8"))
+LIVES = int(os.environ.get("CRMTRAIL_LIVES", "5"))
 FIRST = int(os.environ.get("CRMTRAIL_FIRST_LIFE", "0"))
 STEPS = 40
 

@@ -117,6 +117,8 @@ class Deletion:
         for child, field in self._schema.children(parent.name):
             if field.on_delete != "clear" or field.name in ("CreatedById", "LastModifiedById"):
                 continue
+            if child.view:
+                continue  # its rows are another's
             for row in self._tables.pointing(child, field, id_):
                 self._tables.db.execute(
                     "INSERT INTO sf_cleared VALUES (?, ?, ?, ?)",
