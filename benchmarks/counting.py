@@ -90,6 +90,8 @@ def restore(spot: Spot) -> dict[str, Any]:
         with spent.spending():
             plan = app.plan(selection, OnConflict.KEEP)
             applied = app.apply(plan.id, canary=0)
+        if applied.receipt is None:
+            sys.exit("the restore was stopped before its end")
         restored = applied.receipt.outcomes.get(Result.RESTORED, 0)
         calls = _calls(app) - before
     return _figures(spent, calls, read={object_: restored}, told=plan.api_calls)
