@@ -11,7 +11,7 @@ STAMP := $(VENV)/.ready
 help:
 	@echo "make demo    the whole story on an embedded sandbox CRM, nothing else needed"
 	@echo "make test    set up and run every test"
-	@echo "make test-live-salesforce  a real sandbox org, named by CRMTRAIL_LIVE_SF_URL and _TOKEN"
+	@echo "make test-live-salesforce  a real sandbox org, named by LIVE_SF_URL and _TOKEN"
 	@echo "make coverage  the tests with the coverage floor of 90 %"
 	@echo "make lint    ruff, mypy and the import contracts"
 	@echo "make bench   measure syncing, and the store beside its peers"

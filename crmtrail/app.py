@@ -15,6 +15,7 @@ from crmtrail.errors import Mistake
 from crmtrail.model import Checkpoint, IncidentState, Mode, OnConflict, Plan
 from crmtrail.opening import Stores
 from crmtrail.ports import Clock, Connector, Standing, Told, Verification
+from crmtrail.targets import Target, settings_of, targets_of
 from rollback import audit
 from rollback.journal import SqlJournal
 from scheduler.lease import SqlLeases, this_process
@@ -40,14 +41,6 @@ _BURSTS: Final[Mapping[str, Sequence[tuple[int, float]]]] = {
     "hubspot": ((150, 10),),
     "salesforce": (),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One object of one source."""
-
-    source: str
-    object: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +154,12 @@ class App:
         Raises:
             Mistake: there is no such source, or the variable with its token is not set.
         """
-        settings = self._settings(source)
+        settings = settings_of(self.config.sources, source)
         key = (threading.get_ident(), source, restoring)
         with self._lock:
             if key not in self._connectors:
                 self._connectors[key] = self._connect(source, settings, restoring=restoring)
             return self._connectors[key]
-
-    def _settings(self, source: str) -> SourceConfig:
-        if source not in self.config.sources:
-            known = ", ".join(self.config.sources) or "none"
-            raise Mistake(f"there is no source {source!r}", hint=f"the config has: {known}")
-        return self.config.sources[source]
 
     def _connect(self, source: str, settings: SourceConfig, *, restoring: bool) -> Connector:
         from connectors.budget import Budgeted
@@ -209,34 +196,16 @@ class App:
         source, _, object_ = text.partition(":")
         if not source or not object_ or ":" in object_:
             raise Mistake(f"{text!r} is no object", hint="write source:object, like sf:Contact")
-        self._settings(source)
+        settings_of(self.config.sources, source)
         return source, object_
 
     def targets(self, names: Sequence[str]) -> list[Target]:
-        """Return what to sync: the targets named, or all of the config."""
-        if not self.config.sources:
-            raise Mistake("the config has no sources", hint="add one; see config.example.yaml")
-        found: list[Target] = []
-        for name in names or tuple(self.config.sources):
-            source, _, object_ = name.partition(":")
-            objects = self._expanded(source, [object_]) if object_ else self._objects(source)
-            found += [Target(source, one) for one in objects]
-        return list(dict.fromkeys(found))
+        """Return what to sync: the targets named, or all of the config.
 
-    def _objects(self, source: str) -> Sequence[str]:
-        settings = self._settings(source)
-        if settings.objects != "*":
-            return self._expanded(source, settings.objects)
-        left_out = set(settings.exclude)
-        return [one for one in self.connector(source).objects() if one not in left_out]
-
-    def _expanded(self, source: str, names: Sequence[str]) -> Sequence[str]:
-        """Put the members of a group in place of its ``@name``."""
-        found: list[str] = []
-        for name in names:
-            group = name.startswith("@")
-            found += self.connector(source).objects(name[1:]) if group else [name]
-        return list(dict.fromkeys(found))
+        Raises:
+            Mistake: the config has no sources or not these, or there is no such group.
+        """
+        return targets_of(self.config.sources, names, self.connector)
 
     def sync(
         self,
@@ -320,7 +289,7 @@ class App:
     def _due(self, target: Target) -> Mode:
         from scheduler.due import mode_due
 
-        settings = self._settings(target.source)
+        settings = settings_of(self.config.sources, target.source)
         sweeps = self.store.sweeps(target.source, target.object)
         now = self.clock.now()
         return mode_due(sweeps, now, reconcile=settings.reconcile, refresh=settings.refresh)

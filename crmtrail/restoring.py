@@ -75,12 +75,11 @@ class Restoring:
         connector = self.writing(source)
         accounts = int(self.config.sources[source].restore_auth is not None)
         return Limits(
-            connector.read_batch,
             connector.write_batch,
+            connector.bulk_batch,
+            connector.price,
             identities=1 + accounts,
             names=_NAMES,
-            bulk=connector.bulk_batch,
-            price=connector.price,
         )
 
     def _writable(self, source: str, object_: str) -> Schema | None:

@@ -77,7 +77,7 @@ def _base_url(value: str) -> str:
         raise ValueError("a base_url is written like https://acme.my.salesforce.com")
     if parts.username is not None:
         raise ValueError("a base_url holds no credentials; they belong in auth")
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ValueError("http:// is accepted for loopback hosts only; use https://")
     return value.rstrip("/")
 
@@ -89,7 +89,8 @@ def _has_sound_port(parts: SplitResult) -> bool:
         return False
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:

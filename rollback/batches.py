@@ -6,7 +6,6 @@ canary: they are written and read back before anything else is sent.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import ceil
 from typing import Final, Protocol, TypeVar
 
 from crmtrail.model import Action, Step
@@ -22,26 +21,22 @@ Item = TypeVar("Item", bound=_HasStep)
 BULK_FROM: Final = 2_000
 """From so many updates of a plan on a bulk request is worth its overhead (salesforce.md 9.2)."""
 
-_BULK_CALLS: Final = 8
-"""Requests of one bulk write: make, fill and close a job, look twice, fetch three results."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many records one request of a source may read, and write.
+    """How many records one write of a source may carry, and what requests cost.
 
-    ``identities`` is how many identities an apply asks who they are: one, or two where another
-    one writes than reads. ``names`` is how many requests the names behind ids may take. ``bulk`` is
-    how many records one bulk write may carry; 0 where there is none. ``price`` gives the requests
-    to read and to write so many records; by default one for each ``read`` and ``write`` of them.
+    ``bulk`` is how many one bulk write may carry. ``price`` gives the requests that read and write
+    so many records, see `crmtrail.ports.Connector.price`. ``identities`` is how many identities an
+    apply asks who they are: one, or two where another one writes than reads. ``names`` is how many
+    requests the names behind ids may take.
     """
 
-    read: int
     write: int
+    bulk: int
+    price: Callable[[int], tuple[int, int]]
     identities: int = 1
     names: int = 0
-    bulk: int = 0
-    price: Callable[[int], tuple[int, int]] | None = None
 
 
 def write_size(updates: int, *, write: int, bulk: int) -> int:
@@ -67,8 +62,9 @@ def batches(items: Iterable[Item], *, canary: int, size: int) -> Iterator[tuple[
 class Forecast:
     """Counts a plan's API requests while its steps stream by, assuming that none goes wrong.
 
-    A batch costs its reads, one write and its read-backs; each object costs one look at its
-    fields, and the run one look at who each identity is, and the names of the people met.
+    A batch costs its reads, its write and its read-backs; each object costs one look at its fields
+    and one at its history, and the run one look at who each identity is, and the names of the
+    people met.
     """
 
     def __init__(self, limits: Limits, *, canary: int) -> None:
@@ -90,17 +86,11 @@ class Forecast:
             left = steps
             while left:
                 size = min(left, most, spare or left)
-                reads, writes = self._price(size)
+                reads, writes = limits.price(size)
                 total += 2 * reads + writes
                 left -= size
                 spare = max(spare - size, 0)
         if not total:
             return 0
-        total += len(self._objects) * (limits.price(0)[0] if limits.price else 0)
-        return total + len(self._objects) + limits.identities + limits.names
-
-    def _price(self, size: int) -> tuple[int, int]:
-        limits = self._limits
-        if limits.price is not None:
-            return limits.price(size)
-        return ceil(size / limits.read), 1 if size <= limits.write else _BULK_CALLS
+        looks = len(self._objects) * (1 + limits.price(0)[0])
+        return total + looks + limits.identities + limits.names

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from crmtrail.errors import CrmtrailError, CursorLost, Mistake
+from crmtrail.errors import CrmtrailError, CursorLost, Doubtful, Mistake
 from crmtrail.model import Gap, Lease, Mode, Page, Schema, Usage
 from crmtrail.ports import Clock, Connector, Kept, Leases, Notice, Store
 from scheduler.sweep import begun, ended, lost, with_content
@@ -24,7 +24,8 @@ class Failure:
 class Run:
     """What one sync of one object did.
 
-    ``state`` is running, done, stopped (asked to), failed, or locked (another runner has it).
+    ``state`` is running, done, stopped (asked to, or a question is open: see ``failure``), failed,
+    or locked (another runner has it).
     """
 
     source: str
@@ -215,16 +216,22 @@ class Runner:
                 continue
             keeping = _Keeping(self._store, self._notice, run.source, number, self._held(lease))
             page = with_content(connector, self._store, page)
+            doubt: Doubtful | None = None
             if page.done and page.swept is not None:
                 # What comes before the last cursor is kept first, so that a crash repeats it.
                 run = _after(run, page, keeping.keep(begun(page, cursor)))
-                for found in lost(connector, self._store, page, accept_loss=wishes.accept_loss):
-                    lease = keeping.lease = self._held(keeping.lease)
-                    run = _after(run, found, keeping.keep(replace(found, cursor=cursor)))
+                try:
+                    for found in lost(connector, self._store, page, accept_loss=wishes.accept_loss):
+                        lease = keeping.lease = self._held(keeping.lease)
+                        run = _after(run, found, keeping.keep(replace(found, cursor=cursor)))
+                except Doubtful as error:
+                    doubt = error  # the position moves on all the same, and polls with it
                 page = ended(page)
             # A crash here repeats nothing: the cursor is stored with the page.
             run = _after(run, page, keeping.keep(page))
             tell(run)
+            if doubt is not None:
+                return replace(run, state="stopped", failure=_failure(doubt))
             if page.done:
                 return replace(run, state="done")
             lease = self._wait(page.pause, lease, wishes)

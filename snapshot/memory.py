@@ -157,7 +157,7 @@ class MemoryStore(MemorySweeps):
     def sweeps(self, source: str, object_: str) -> Sweeps:
         """Return when all records of an object were last seen, and when read."""
         runs = [r for r in self._runs if r.object == (source, object_)]
-        done = [r for r in runs if r.state == "done"]
+        done = [r for r in runs if r.state in {"done", "stopped"}]
         seen = [r.started for r in done if r.mode is not Mode.INCREMENTAL]
         read = [r.started for r in done if r.mode is Mode.FULL]
         return Sweeps(

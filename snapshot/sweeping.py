@@ -72,7 +72,9 @@ def sweeps(connection: Connection, object_id: int) -> Sweeps:
     def last(modes: str) -> datetime | None:
         began: int | None = connection.exec_driver_sql(
             f"SELECT started FROM sync_run WHERE object_id = ? AND mode IN ({modes})"  # noqa: S608 -- fixed texts
-            " AND state = 'done' AND mode <> 'incremental' ORDER BY run_id DESC LIMIT 1",
+            # One that was stopped is gone on with, or its question is open: none is due again.
+            " AND state IN ('done', 'stopped') AND mode <> 'incremental'"
+            " ORDER BY run_id DESC LIMIT 1",
             (object_id,),
         ).scalar()
         return at_micros(began)

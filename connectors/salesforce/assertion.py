@@ -12,9 +12,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from connectors.salesforce.hosts import is_loopback
 from crmtrail.auth_config import JwtAuth
 from crmtrail.errors import Mistake
+from crmtrail.written import is_loopback
 
 LASTS: Final = timedelta(minutes=2)
 """Salesforce takes three minutes at most, by its own clock; a minute is left for ours."""

@@ -15,6 +15,7 @@ from connectors.salesforce.client import Client, Rows
 from connectors.salesforce.contents import fetch
 from connectors.salesforce.cursor import Cursor, Phase
 from connectors.salesforce.deletions import Losses, Seen
+from connectors.salesforce.groups import FADING
 from connectors.salesforce.history import Histories
 from connectors.salesforce.people import People
 from connectors.salesforce.readings import (
@@ -29,19 +30,6 @@ from connectors.salesforce.readings import (
 from connectors.salesforce.schema import Known
 from crmtrail.errors import CursorLost, Unavailable
 from crmtrail.model import Gap, Page, Reading, Removal, Sighting
-
-_FADING: Final = frozenset(
-    {
-        "AuthSession",
-        "EventLogFile",
-        "LoginGeo",
-        "LoginHistory",
-        "LoginIp",
-        "SetupAuditTrail",
-        "VerificationHistory",
-    }
-)
-"""Logs of which Salesforce keeps days or months (fact sheet, section 11.1)."""
 
 _MOST_LOOKS: Final = 1_500
 """So often a job is looked at, which is half a day, before its rows are read without it."""
@@ -170,14 +158,7 @@ class Changes:
 
     def _is_large(self, known: Known) -> bool:
         """Whether Bulk is worth its requests. What takes too long to count is large."""
-        try:
-            count = _counted(self._client.query(soql.count(known.schema.object), deleted=False))
-        except Delay as delay:
-            if delay.code != "QUERY_TIMEOUT":
-                raise
-            return True
-        except Refusal:  # some objects cannot be counted
-            return False
+        count = self._counted(known, late=self._bulk_above + 1)
         return count is not None and count > self._bulk_above
 
     def _job(self, known: Known, at: Cursor) -> Page:
@@ -222,17 +203,11 @@ class Changes:
         size = at.size or soql.PAGE
         if at.phase is Phase.SWEEP:
             return soql.by_id(name, fields, at.id, size)
-        if known.stamp is None:
-            raise Refusal(
-                f"{name} keeps no time stamp, so it cannot be polled",
-                code="",
-                hint="leave it out of objects",
-            )
+        if known.stamp is None or at.mark is None:
+            raise CursorLost(f"{name}: the stored position has no mark to poll from")
         pages = soql.Stamped(name, fields, known.stamp, size)
         if at.stamp is not None:
             return pages.after(at.stamp, at.id)
-        if at.mark is None:
-            raise CursorLost(f"{name}: the stored position has no mark to poll from")
         return pages.since(at.mark - self._overlap)
 
     def _following(
@@ -279,18 +254,21 @@ class Changes:
         """Ask how many live records there are, to compare with what is stored."""
         page = self._closed(known, position.finished(at), expected=self._counted(known))
         # What Salesforce itself drops after a while has not vanished.
-        return page if known.schema.object in _FADING else replace(page, swept=at.began)
+        return page if known.schema.object in FADING else replace(page, swept=at.began)
 
-    def _counted(self, known: Known) -> int | None:
-        """Return how many live records there are; None where Salesforce cannot count them."""
+    def _counted(self, known: Known, *, late: int | None = None) -> int | None:
+        """Return how many live records there are; None where Salesforce cannot count them.
+
+        ``late`` is returned where counting takes it too long.
+        """
         try:
             return _counted(self._client.query(soql.count(known.schema.object), deleted=False))
         except Delay as delay:
             if delay.code != "QUERY_TIMEOUT":
                 raise
+            return late
         except Refusal:  # some objects cannot be counted; nothing is lost without it
-            pass
-        return None
+            return None
 
     def _closed(
         self,

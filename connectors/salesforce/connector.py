@@ -157,10 +157,7 @@ class Salesforce:
         return known.schema
 
     def start(self, object_: str, position_: str | None, mode: Mode) -> str:
-        """Return the cursor of a run's first page. Sends no request.
-
-        An object without any stamp is read whole each time.
-        """
+        """Return the cursor of a run's first page. Sends no request."""
         if object_ in self._absent and position_ is not None:
             return position_
         if object_ == groups_links.LINKS and (walked := groups_links.read(position_)):
@@ -168,8 +165,6 @@ class Salesforce:
         known = self._describing.known(object_)
         if known is not None and logs.are_events(known):
             return logs.start(position_, mode)
-        if known is not None and known.stamp is None and mode is Mode.INCREMENTAL:
-            mode = Mode.RECONCILE
         try:
             return position.write(position.start(position_, mode))
         except CursorLost:
@@ -233,11 +228,6 @@ class Salesforce:
                 count = "1 field is" if len(unseen) == 1 else f"{len(unseen)} fields are"
                 told.append(f"{name}: {count} hidden from this token: {', '.join(unseen)}")
         return told
-
-    def tracked(self, object_: str) -> frozenset[str] | None:
-        """Return the fields whose history Salesforce keeps; None where it does not tell."""
-        defined = definitions(self._client, [_named(object_)]).get(object_)
-        return None if defined is None else frozenset(n for n, kept in defined.items() if kept)
 
     def fetch_body(self, ref: Ref) -> Iterator[bytes]:
         """Stream the content of a file, in pieces.

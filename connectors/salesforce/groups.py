@@ -119,6 +119,10 @@ GROUPS: Final[Mapping[str, Group]] = {
 }
 
 
+FADING: Final = frozenset((*GROUPS["logins"].members, *GROUPS["setup"].members, "EventLogFile"))
+"""Logs of which Salesforce keeps days or months: what it drops has not vanished (section 11.1)."""
+
+
 def group_of(name: str) -> Group:
     """Return a group by its name.
 

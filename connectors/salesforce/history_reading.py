@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from connectors.salesforce import soql
 from connectors.salesforce.answers import Delay
@@ -19,6 +20,7 @@ SURE = timedelta(days=540)
 _ARCHIVE_IDS = 200
 _SHORTEST = timedelta(seconds=2)
 Found = Mapping[str, Sequence[Row]]
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +83,37 @@ class Shelf:
             found[id_] += rows
 
     def _among(self, ids: Sequence[str], found: dict[str, list[Row]]) -> None:
-        after: tuple[datetime, str] | None = None
-        while True:
-            answer = self._ask(self.source.among(ids, self.since, after))
-            self._sort(answer.records, found)
-            if _is_last(answer):
-                return
-            row = answer.records[-1]
-            following = moment_of(row, self.source.at), text_of(row, "Id")
-            if following[0] is None or following[1] is None or following == after:
-                raise _stuck(self.source.name)
-            after = following[0], following[1]
+        self._paged(
+            lambda after: self.source.among(ids, self.since, after),
+            lambda row: moment_of(row, self.source.at),
+            found,
+        )
 
     def _between(self, ids: Sequence[str], found: dict[str, list[Row]]) -> None:
-        after: tuple[str, str] | None = None
+        self._paged(
+            lambda after: self.source.between(ids[0], ids[-1], self.since, after),
+            lambda row: text_of(row, self.source.parent),
+            found,
+        )
+
+    def _paged(
+        self,
+        ask: Callable[[tuple[Key, str] | None], str],
+        key: Callable[[Row], Key | None],
+        found: dict[str, list[Row]],
+    ) -> None:
+        """Read page after page; ``key`` and id of a page's last row say where the next begins."""
+        after: tuple[Key, str] | None = None
         while True:
-            answer = self._ask(self.source.between(ids[0], ids[-1], self.since, after))
+            answer = self._ask(ask(after))
             self._sort(answer.records, found)
             if _is_last(answer):
                 return
             row = answer.records[-1]
-            following = text_of(row, self.source.parent), text_of(row, "Id")
-            if following[0] is None or following[1] is None or following == after:
+            first, id_ = key(row), text_of(row, "Id")
+            if first is None or id_ is None or (first, id_) == after:
                 raise _stuck(self.source.name)
-            after = following[0], following[1]
+            after = first, id_
 
     def _archived(
         self, ids: Sequence[str], since: datetime, until: datetime, found: dict[str, list[Row]]

@@ -1,8 +1,9 @@
 """To which host a session's requests go, and to which they never go. Pure."""
 
-import ipaddress
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+from crmtrail.written import is_loopback
 
 _FAMILY: Final = (
     "salesforce.com",
@@ -15,16 +16,6 @@ _FAMILY: Final = (
     "sfcrmapps.cn",
 )
 """Domains that Salesforce hands out instances under."""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def home(base_url: str, instance_url: str | None) -> str | None:

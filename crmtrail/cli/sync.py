@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from crmtrail.app import Target
     from crmtrail.cli.context import Tell
     from crmtrail.model import Mode
     from crmtrail.ports import Told
+    from crmtrail.targets import Target
     from scheduler.runner import Failure, Run
     from snapshot.anchored import Anchorage, Place
 

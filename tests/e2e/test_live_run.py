@@ -18,7 +18,7 @@ ROW = re.compile(r"^\| (.+?) +\| (confirmed|refuted|open) +\| (.+?) +\|$", re.MU
 
 def run(folder, *arguments, **live):
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRMTRAIL_", "PYTEST_"))}
-    variables = {f"CRMTRAIL_LIVE_SF_{name}": value for name, value in live.items()}
+    variables = {f"LIVE_SF_{name}": value for name, value in live.items()}
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"),
                "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-q", *arguments]  # fmt: skip
     return subprocess.run(
@@ -99,7 +99,7 @@ class TestWithoutAnOrg:
         done = run(tmp_path, str(LIVE), **given)
         assert done.returncode == 4
         (line,) = [one for one in done.stderr.splitlines() if one.strip()]
-        assert all(f"CRMTRAIL_LIVE_SF_{name}" in line for name in missing)
+        assert all(f"LIVE_SF_{name}" in line for name in missing)
         assert "passed" not in done.stdout
 
     def test_a_usual_run_does_not_collect_it(self, tmp_path):

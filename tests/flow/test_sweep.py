@@ -149,13 +149,24 @@ def test_a_sudden_absence_of_most_records_is_a_question(office):
     for number in range(PEOPLE - 10):
         office.people.things.pop(f"003{number:04}")
     run = office.run()
-    assert run.state == "failed"
+    assert run.state == "stopped"
     assert "no trace of 50 of 60 records" in run.failure.message
     assert "--accept-loss" in run.failure.hint
     assert office.store.standing(SCHEMA.source, OBJECT).records == PEOPLE
 
+    office.people.edit("0030059", {"Phone": '"new"'}, US)
+    assert office.run(Mode.INCREMENTAL).kept.updated == 1, "polls go on meanwhile"
     believed = office.run(accept_loss=True)
     assert (believed.state, believed.kept.deleted) == ("done", PEOPLE - 10)
+
+
+def test_an_absence_that_was_none_is_forgotten_by_the_next_sweep(office):
+    office.crm.unshown = {f"003{number:04}" for number in range(PEOPLE - 10)}
+    assert office.run().state == "stopped"
+    office.crm.unshown.clear()
+    office.clock.move(timedelta(minutes=5))
+    run = office.run()
+    assert (run.state, run.kept.deleted, office.crm.asked) == ("done", 0, [])
 
 
 def test_a_few_missing_records_are_no_question(office):

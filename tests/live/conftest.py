@@ -79,14 +79,14 @@ def raw(place: Place) -> Iterator[RawOrg]:
 def writable(place: Place, raw: RawOrg, findings: Findings) -> RawOrg:
     """The org, once it has said that it is none on which somebody's business rests."""
     if not place.writes:
-        pytest.skip("nothing is written unless CRMTRAIL_LIVE_SF_WRITE=1")
+        pytest.skip("nothing is written unless LIVE_SF_WRITE=1")
     (org,) = raw.rows("SELECT IsSandbox, OrganizationType FROM Organization")
     sandbox, kind = org["IsSandbox"], org["OrganizationType"]
     if sandbox is not True and kind != "Developer Edition":
         findings.circumstances["written"] = "nothing: the org is a production org"
         pytest.exit(
             f"this is a production org ({kind}, IsSandbox {sandbox}): nothing was written to it; "
-            "name a sandbox or a Developer Edition org in CRMTRAIL_LIVE_SF_URL",
+            "name a sandbox or a Developer Edition org in LIVE_SF_URL",
             returncode=3,
         )
     findings.circumstances["written"] = f"three contacts, removed again ({kind})"

@@ -1,7 +1,7 @@
 """Random lives of an org against its own journal: nothing lost, nothing invented, authors right.
 
 Each life is 40 steps: edits, creations, deletions, merges, late commits, faults, polls. CI lives a
-few of them; ``CRMTRAIL_LIVES=300`` lives as many as are asked for.
+few of them; ``ORG_LIVES=300`` lives as many as are asked for.
 """
 
 import os
@@ -18,8 +18,8 @@ from snapshot.memory_leases import MemoryLeases
 from support.org_life import Life
 from support.sandbox_rig import WallClock
 
-LIVES = int(os.environ.get("CRMTRAIL_LIVES", "5"))
-FIRST = int(os.environ.get("CRMTRAIL_FIRST_LIFE", "0"))
+LIVES = int(os.environ.get("ORG_LIVES", "5"))
+FIRST = int(os.environ.get("ORG_FIRST_LIFE", "0"))
 STEPS = 40
 
 

@@ -18,7 +18,7 @@ from crmtrail.model import Mode, Page
 from crmtrail.ports import Connector
 
 SOURCE: Final = "live"
-PREFIX: Final = "CRMTRAIL_LIVE_SF_"
+PREFIX: Final = "LIVE_SF_"
 LAST_NAME: Final = "crmtrail live test"
 _SECONDS: Final = 120
 _SECRET: Final = ("client_id", "client_secret")

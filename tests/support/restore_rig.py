@@ -95,7 +95,9 @@ class Rig:
             clock=self.clock,
             restore=self.restore,
             blank=_blank,
-            limits=lambda _source: Limits(self.crm.read_batch, self.crm.write_batch),
+            limits=lambda _source: Limits(
+                self.crm.write_batch, self.crm.bulk_batch, self.crm.price
+            ),
         )
         return planner.make(selection, author=author, on_conflict=on_conflict)
 

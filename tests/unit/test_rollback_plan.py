@@ -270,7 +270,8 @@ def test_batches_start_with_the_canary_and_hold_one_object(
     cut = list(batches(items, canary=canary, size=size))
     assert [len(batch) for batch in cut] == sizes
     assert [item for batch in cut for item in batch] == items
-    forecast = Forecast(Limits(read=4, write=size), canary=canary)
+    limits = Limits(size, size, lambda records: (-(-records // 4), -(-records // size)))
+    forecast = Forecast(limits, canary=canary)
     for item in items:
         forecast.add(item.step)
     moves = sum(2 * -(-len(batch) // 4) + 1 for batch in cut)
@@ -283,11 +284,14 @@ def test_batches_start_with_the_canary_and_hold_one_object(
 def test_many_updates_go_by_bulk_and_the_forecast_says_so(updates: int, size: int) -> None:
     assert write_size(updates, write=200, bulk=10_000) == size
     assert write_size(updates, write=200, bulk=200) == 200
-    forecasts = [
-        Forecast(Limits(read=2_000, write=200, bulk=bulk), canary=10) for bulk in (0, 10_000)
-    ]
+    forecasts = [Forecast(_by_pages(bulk), canary=10) for bulk in (200, 10_000)]
     for no in range(updates):
         for forecast in forecasts:
             forecast.add(_Item(f"A{no}", "A").step)
     plain, bulk = [forecast.calls() for forecast in forecasts]
     assert (bulk < plain) is (size > 200)
+
+
+def _by_pages(bulk: int) -> Limits:
+    """A vendor that reads 2,000 records at once, and writes 200 or all of a bulk write."""
+    return Limits(200, bulk, lambda records: (-(-records // 2_000), -(-records // bulk)))

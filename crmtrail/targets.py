@@ -1,0 +1,63 @@
+"""Which objects of which sources a command is about."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from crmtrail.config import SourceConfig
+from crmtrail.errors import Mistake
+from crmtrail.ports import Connector
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One object of one source."""
+
+    source: str
+    object: str
+
+
+def settings_of(sources: Mapping[str, SourceConfig], source: str) -> SourceConfig:
+    """Return the settings of a source.
+
+    Raises:
+        Mistake: it is not in the config.
+    """
+    if source not in sources:
+        known = ", ".join(sources) or "none"
+        raise Mistake(f"there is no source {source!r}", hint=f"the config has: {known}")
+    return sources[source]
+
+
+def targets_of(
+    sources: Mapping[str, SourceConfig],
+    names: Sequence[str],
+    connector: Callable[[str], Connector],
+) -> list[Target]:
+    """Return the targets named, or all of the config; groups are their members.
+
+    Raises:
+        Mistake: there are no sources or not these, or there is no such group.
+    """
+    if not sources:
+        raise Mistake("the config has no sources", hint="add one; see config.example.yaml")
+    found: list[Target] = []
+    for name in names or tuple(sources):
+        source, _, object_ = name.partition(":")
+        settings = settings_of(sources, source)
+        wanted = (object_,) if object_ else settings.objects
+        if wanted == "*":
+            objects = [o for o in connector(source).objects() if o not in settings.exclude]
+        else:
+            objects = _expanded(source, wanted, connector)
+        found += [Target(source, one) for one in objects]
+    return list(dict.fromkeys(found))
+
+
+def _expanded(
+    source: str, names: Sequence[str], connector: Callable[[str], Connector]
+) -> list[str]:
+    """Put the members of a group in place of its ``@name``."""
+    found: list[str] = []
+    for name in names:
+        found += connector(source).objects(name[1:]) if name.startswith("@") else [name]
+    return found
