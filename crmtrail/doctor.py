@@ -1,7 +1,6 @@
 """Check what crmtrail needs: each check says what it saw and how to mend it."""
 
 import os
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from crmtrail.app import App
+from crmtrail.auth_config import JwtAuth
 from crmtrail.config import Auth, holds_tokens, load
 from crmtrail.errors import CredentialsRefused, CrmtrailError, Mistake, Unavailable
 from crmtrail.model import Identity
@@ -19,6 +19,7 @@ from crmtrail.ports import Connector
 from snapshot.database import reading
 from snapshot.keys.opening import key_place
 from snapshot.place import StoreFile
+from snapshot.secret_file import is_private
 
 _ROOMS = ("connectors", "snapshot", "rollback", "scheduler")
 _SKEW_S = 60.0
@@ -69,7 +70,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
     with App(config) as app:
         checks += [*_store(app), *_sqlite(app), *_keys(app, environ), _anchors(app)]
         for source in config.sources:
-            checks += _source(app, source)
+            checks += [*_key_files(app, source), *_source(app, source)]
     return checks
 
 
@@ -184,6 +185,28 @@ def _source(app: App, source: str) -> list[Check]:
     return checks
 
 
+def _key_files(app: App, source: str) -> list[Check]:
+    """Check that the keys which logins are signed with are read by nobody else."""
+    settings = app.config.sources[source]
+    auths = {"auth": settings.auth, "restore_auth": settings.restore_auth}
+    files = {
+        name: auth.key_file
+        for name, auth in auths.items()
+        if isinstance(auth, JwtAuth) and auth.key_file is not None and auth.key_file.exists()
+    }
+    return [
+        Check(f"key of {name} {source}", True, f"{file} is yours alone")
+        if is_private(file)
+        else Check(
+            f"key of {name} {source}",
+            False,
+            f"{file} can be read by others, who can then log in as its user",
+            f"chmod 600 {file}",
+        )
+        for name, file in files.items()
+    ]
+
+
 def _restorer(app: App, source: str) -> Check:
     name = f"restore credentials {source}"
     settings = app.config.sources[source]
@@ -262,7 +285,7 @@ def _folder(folder: Path) -> Check:
 
 
 def _private_store(path: Path) -> Check:
-    if _is_private(path):
+    if is_private(path):
         return Check("store permissions", True, f"{path} is yours alone")
     return Check(
         "store permissions",
@@ -270,10 +293,6 @@ def _private_store(path: Path) -> Check:
         f"{path} can be read by others, and it holds what your CRM holds",
         f"chmod 600 {path}",
     )
-
-
-def _is_private(path: Path) -> bool:
-    return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
 def _sqlite(app: App) -> list[Check]:
@@ -332,7 +351,7 @@ def _anchors(app: App) -> Check:
 
 
 def _private_config(path: Path, *, literal: bool) -> Check:
-    if _is_private(path):
+    if is_private(path):
         return Check("permissions", True, f"{path} is yours alone")
     if not literal:
         return Check("permissions", True, f"{path} can be read by others; it holds no token")

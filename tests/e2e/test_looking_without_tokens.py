@@ -274,6 +274,21 @@ def test_doctor_looks_at_who_may_read_and_where_it_may_write(folder, tmp_path):
     assert not checks(folder)["store folder"]["ok"]
 
 
+def test_doctor_looks_at_who_may_read_the_key_of_a_login(tmp_path):
+    key = tmp_path / "sf.key"
+    key.write_text("no key")
+    folder = Folder(
+        tmp_path,
+        "sources: {sf: {kind: salesforce, base_url: http://127.0.0.1:9, objects: [Contact],"
+        " auth: {method: jwt, client_id: k, username: u@x.example, key_file: sf.key}}}",
+    )
+    for mode, private in ((0o644, False), (0o600, True)):
+        key.chmod(mode)
+        seen = checks(folder)["key of auth sf"]
+        assert seen["ok"] is private
+        assert ("chmod 600" in seen["hint"]) is not private
+
+
 def test_doctor_knows_one_identity_from_two_and_a_dead_host_from_a_bad_token(folder, sandbox):
     tokens = sandbox[1].people("hubspot")["tokens"]
     text = folder.config.read_text().replace(tokens["restorer"], tokens["observer"])
