@@ -107,7 +107,7 @@ def planner(office) -> Planner:
         clock=office.clock,
         restore=RestoreConfig(),
         blank=lambda token, field: is_blank(token, field, ()),
-        limits=lambda _: Limits(200, 200),
+        limits=lambda _: Limits(200, 200, lambda records: (records, records)),
     )
 
 
