@@ -233,7 +233,7 @@ class App:
             ttl=self.config.scheduler.lease,
         )
         connector = self.connector(target.source)
-        return runner.run(
+        run = runner.run(
             connector,
             target.object,
             mode,
@@ -241,6 +241,8 @@ class App:
             progress=progress,
             accept_loss=accept_loss,
         )
+        self.privacy.follow_vendor(target.source, by=self.user)
+        return run
 
     def serve(
         self, stopping: threading.Event, finished: Callable[[Run], None] = lambda _: None

@@ -90,10 +90,12 @@ class PrivacyConfig(_Part):
     """Whose records are sealed each under a key of its own, by source and object.
 
     ``keep`` names fields that outlive the erasure of their person, by ``source:object``.
+    ``vendor_deletions`` says what happens to a person whom the CRM itself deleted for privacy.
     """
 
     subjects: dict[str, dict[str, SubjectConfig]] = {}
     keep: dict[str, tuple[str, ...]] = {}
+    vendor_deletions: Literal["erase", "report"] = "erase"
 
     @model_validator(mode="after")
     def _names_objects(self) -> Self:

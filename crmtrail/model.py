@@ -278,12 +278,16 @@ class Reading:
 
 
 class Loss(StrEnum):
-    """How a record left the live set."""
+    """How a record left the live set.
+
+    ``forgotten``: the vendor deleted the person for privacy, and a second source says so.
+    """
 
     DELETED = "deleted"
     MERGED = "merged"
     PURGED = "purged"
     VANISHED = "vanished"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)

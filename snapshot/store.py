@@ -44,6 +44,7 @@ from crmtrail.ports import (
 from snapshot import (
     compare,
     deeds,
+    demands,
     history,
     leaves,
     lines,
@@ -111,6 +112,7 @@ class SqlStore:
                 notice=notice,
                 now=self._clock.now(),
             )
+            demands.note(connection, place.object_id, page.removals)
             if page.sighted_at is not None:
                 sweeping.look_again(connection, place.object_id, page.sightings, page.sighted_at)
             runs.keep_gaps(connection, place.object_id, run, page.gaps)
@@ -162,7 +164,10 @@ class SqlStore:
         with writing(self.engine) as connection:
             place = place_of(connection, source, object_, None)
             now = self._clock.now()
-            return absorb_found(connection, self.shelf, place, found, notice=notice, now=now)
+            kept = absorb_found(connection, self.shelf, place, found, notice=notice, now=now)
+            gone = [one for one in found if isinstance(one, Removal)]
+            demands.note(connection, place.object_id, gone)
+        return kept
 
     def finish(
         self,

@@ -34,6 +34,7 @@ __all__ = [
     "ApprovalRow",
     "ChangeRow",
     "Codec",
+    "DemandRow",
     "Door",
     "Erasure",
     "FieldName",
@@ -530,6 +531,18 @@ class Erasure(SQLModel, table=True):
     leaf: int = Field(primary_key=True, sa_type=WHOLE)
     at: int = Field(sa_type=WHOLE)
     finished: int | None = Field(default=None, sa_type=WHOLE)
+
+
+class DemandRow(SQLModel, table=True):
+    """A record whose person the vendor deleted for privacy, at a time of the vendor's clock.
+
+    It waits for its erasure here as long as the record is not marked as erased.
+    """
+
+    __tablename__ = "demand"
+    __table_args__ = (MARK_CLUSTERED,)
+    record_id: int = Field(primary_key=True, foreign_key="record.record_id", sa_type=WHOLE)
+    at: int = Field(sa_type=WHOLE)
 
 
 class HoldRow(SQLModel, table=True):

@@ -209,6 +209,7 @@ def status(context: Context) -> None:
     found = app.status()
     now = app.clock.now()
     anchorage = app.ledger.anchorage()
+    waiting = app.privacy.waiting()
     shape = {
         "sources": [
             {
@@ -234,6 +235,9 @@ def status(context: Context) -> None:
             "anchors": [_place(place) for place in anchorage.places],
         },
         "incidents": found.open_incidents,
+        "erasures_waiting": [
+            {"record": str(one.ref), "at": shapes.time(one.at)} for one in waiting
+        ],
     }
 
     def render(out: "Console") -> None:
@@ -255,6 +259,9 @@ def status(context: Context) -> None:
         for source, told in found.budget.items():
             out.print(f"{source}: {_budget(told)}", markup=False)
         out.print(_told(anchorage, now), markup=False)
+        for one in waiting:
+            gone = f"{one.ref}: the CRM deleted this person for privacy; still stored here"
+            out.print(f"{gone}: crmtrail erase {one.ref}", markup=False)
 
     context.answer(shape, render)
 
