@@ -86,6 +86,11 @@ class Budgeted:
         with self._permit("poll"):
             return self._inner.schema(object_)
 
+    def named(self, object_: str) -> str:
+        """Return the one name under which an object is kept."""
+        with self._permit("poll"):
+            return self._inner.named(object_)
+
     def missing(self, objects: Sequence[str]) -> Sequence[str]:
         """Return what this identity cannot see of some objects."""
         with self._permit("poll"):

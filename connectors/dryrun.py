@@ -34,6 +34,10 @@ class DryRun:
         """Return the fields of one object as of now."""
         return self._inner.schema(object_)
 
+    def named(self, object_: str) -> str:
+        """Return the one name under which an object is kept."""
+        return self._inner.named(object_)
+
     def missing(self, objects: Sequence[str]) -> Sequence[str]:
         """Return what this identity cannot see of some objects."""
         return self._inner.missing(objects)

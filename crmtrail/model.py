@@ -260,6 +260,7 @@ class Reading:
             only, so that a change which the trail does not explain is laid to ``actor``.
         trail_since: from when on the trail is complete; None: since the record was created.
         deleted: true where the vendor showed the content of a record in its recycle bin.
+        undated: whether the vendor keeps no times of it; ``modified_at`` is then when it was read.
     """
 
     ref: Ref
@@ -275,6 +276,7 @@ class Reading:
     trail_whole: bool = True
     trail_since: datetime | None = None
     deleted: bool = False
+    undated: bool = False
 
 
 class Loss(StrEnum):
@@ -341,8 +343,9 @@ class Page:
     ``sightings`` are records that were seen without their content, at ``sighted_at`` by the
     vendor's clock: those that moved since they were stored are to be read. ``swept``, on the last
     page of a run that saw every live record, is the vendor's clock when it began: a stored record
-    not seen since then is to be looked for. ``pause`` is how many seconds to wait before the next
-    page, while the vendor prepares it.
+    not seen since then is to be looked for. ``members`` are beginnings of ids: all live records
+    whose id begins so are among the readings, so that a stored one that is not is to be looked for.
+    ``pause`` is how many seconds to wait before the next page, while the vendor prepares it.
     """
 
     object: str
@@ -357,6 +360,7 @@ class Page:
     sightings: Sequence[Sighting] = ()
     sighted_at: datetime | None = None
     swept: datetime | None = None
+    members: Sequence[str] = ()
     pause: float = 0.0
 
 

@@ -88,6 +88,13 @@ class Connector(Protocol):
         """
         ...
 
+    def named(self, object_: str) -> str:
+        """Return the one name under which an object is kept, whatever spelling was written.
+
+        May cost a request for a custom object. What the vendor does not know is returned as it is.
+        """
+        ...
+
     def schema(self, object_: str) -> Schema:
         """Return the fields of one object as of now and remember them for `page` and `read`.
 
@@ -443,6 +450,12 @@ class Store(Protocol):
 
         ``since`` is by the vendor's clock.
         """
+        ...
+
+    def others(
+        self, source: str, object_: str, members: Sequence[str], present: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the ids of live records that begin like one of ``members`` and are not present."""
         ...
 
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:

@@ -56,8 +56,9 @@ def targets_of(
 def _expanded(
     source: str, names: Sequence[str], connector: Callable[[str], Connector]
 ) -> list[str]:
-    """Put the members of a group in place of its ``@name``."""
+    """Put the members of a group in place of its ``@name``, and each object's own name."""
     found: list[str] = []
     for name in names:
-        found += connector(source).objects(name[1:]) if name.startswith("@") else [name]
+        crm = connector(source)
+        found += crm.objects(name[1:]) if name.startswith("@") else [crm.named(name)]
     return found

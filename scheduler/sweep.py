@@ -15,10 +15,18 @@ _UNTOLD: Final = unknown("the record is gone; the vendor does not say when, or b
 
 
 def with_content(connector: Connector, store: Store, page: Page) -> Page:
-    """Return a page with the content of the records that it only sighted and that moved."""
-    if not page.sightings:
+    """Return a page with what it left to be read.
+
+    That is the content of records that it only sighted and that moved, and what became of stored
+    members of a set of which it brought all that are live.
+    """
+    source, object_ = connector.source, page.object
+    wanted = list(store.unread(source, object_, page.sightings)) if page.sightings else []
+    if page.members:
+        present = [one.ref.id for one in page.readings] + [one.ref.id for one in page.removals]
+        wanted += store.others(source, object_, page.members, present)
+    if not wanted:
         return page
-    wanted = store.unread(connector.source, page.object, page.sightings)
     found: dict[str, Reading | Removal] = {}
     for start in range(0, len(wanted), connector.read_batch):
         found |= connector.read(page.object, wanted[start : start + connector.read_batch])

@@ -95,9 +95,14 @@ def _stale(past: Past, found: Reading) -> bool:
 
 
 def is_new(found: Reading, horizon: datetime | None) -> bool:
-    """Return whether a record seen for the first time was made since the last complete run."""
+    """Return whether a record seen for the first time was made since the last complete run.
+
+    One without times was not there when everything was last seen; more than that nobody tells.
+    """
+    if horizon is None or found.deleted:
+        return False
     created = found.created_at
-    return horizon is not None and created is not None and created > horizon and not found.deleted
+    return found.undated if created is None else created > horizon
 
 
 def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
@@ -115,11 +120,14 @@ def _first_sight(found: Reading, horizon: datetime | None) -> Unfolded:
     new = is_new(found, horizon)
     if found.trail and (drafts := backwards(found, new=new)):
         return Unfolded(past._replace(number=len(drafts)), drafts)
+    since: datetime | None = None
     if new and found.created_at is not None:
         op, at, actor = Op.CREATE, found.created_at, found.creator or NO_CREATOR
+    elif new:
+        op, at, actor, since = Op.CREATE, found.modified_at, found.actor, horizon
     else:
         op, at, actor = Op.BASELINE, found.modified_at, found.actor
-    change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at)
+    change_set = ChangeSet(found.ref, op, 1, (), actor, at, found.read_at, since=since)
     return Unfolded(past, (Draft(change_set, found.fields, found.stamps, found.deleted),))
 
 

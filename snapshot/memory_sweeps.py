@@ -38,6 +38,20 @@ class MemorySweeps(MemoryHistory):
         """Return the ids of live records not seen since a moment, in order, after one."""
         return [id_ for id_ in self._unseen(source, object_, since) if id_ > after][:limit]
 
+    def others(
+        self, source: str, object_: str, members: Sequence[str], present: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the ids of live records that begin like one of ``members`` and are not present."""
+        begin, there = tuple(members), set(present)
+        return sorted(
+            ref.id
+            for ref, record in self._records.items()
+            if (ref.source, ref.object) == (source, object_)
+            and not record.past.deleted
+            and ref.id.startswith(begin)
+            and ref.id not in there
+        )
+
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:
         """Return how many live records were not seen since a moment."""
         return len(self._unseen(source, object_, since))

@@ -140,6 +140,14 @@ class SqlStore:
             found = self.shelf.object_id(connection, source, object_)
             return [] if found is None else sweeping.unseen(connection, found, since, after, limit)
 
+    def others(
+        self, source: str, object_: str, members: Sequence[str], present: Sequence[str]
+    ) -> Sequence[str]:
+        """Return the ids of live records that begin like one of ``members`` and are not present."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            return [] if found is None else sweeping.others(connection, found, members, present)
+
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:
         """Return how many live records were not seen since a moment."""
         with reading(self.engine) as connection:

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
 from crmtrail.model import Sighting
 from crmtrail.ports import Sweeps
 from snapshot.times import at_micros, micros
+
+_BEHIND: Final = "\U0010ffff"
+"""Sorts behind every character of an id."""
 
 
 def unread(connection: Connection, object_id: int, sightings: Sequence[Sighting]) -> list[str]:
@@ -54,6 +58,20 @@ def unseen(
         (object_id, after, micros(since), limit),
     )
     return [row[0] for row in rows]
+
+
+def others(
+    connection: Connection, object_id: int, members: Sequence[str], present: Sequence[str]
+) -> list[str]:
+    """Return the ids of live records that begin like one of ``members`` and are not present."""
+    rows = connection.exec_driver_sql(
+        "SELECT r.ext_id FROM json_each(?) AS t CROSS JOIN record AS r ON r.object_id = ?"
+        " AND r.ext_id >= t.value AND r.ext_id < t.value || ?"
+        " WHERE r.deleted = 0 AND r.erased_at IS NULL ORDER BY r.ext_id",
+        (json.dumps(list(members)), object_id, _BEHIND),
+    )
+    there = set(present)
+    return [id_ for id_ in dict.fromkeys(rows.scalars()) if id_ not in there]
 
 
 def count_unseen(connection: Connection, object_id: int, since: datetime) -> int:

@@ -1,10 +1,11 @@
 """What every store knows of which records were seen last when."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from crmtrail.model import Mode, Sighting
+from crmtrail.model import Mode, Op, Sighting
 from support.readings import OBJECT, SOURCE, at, reading, ref, removal
 from support.store_rig import RIGS, proven_rig
 
@@ -66,3 +67,22 @@ def test_when_all_was_seen_and_read_last(rig):
         rig.store.finish(run, state=state, at=ended, api_calls=1)
     swept = rig.store.sweeps(SOURCE, OBJECT)
     assert (swept.refreshed, swept.reconciled) == (at(1), at(2))
+
+
+def test_the_members_of_a_set_that_are_not_present(rig):
+    rig.keep(
+        *(reading(id_, {"to": "x"}) for id_ in ("12-7", "12-8", "12-9", "123-7", "1-2", "12.5")),
+        removal("12-9", read=20),
+    )
+    others = rig.store.others
+    assert others(SOURCE, OBJECT, ["12-"], ["12-7"]) == ["12-8"]
+    assert others(SOURCE, OBJECT, ["12-", "1-", "12-"], []) == ["1-2", "12-7", "12-8"]
+    assert others(SOURCE, OBJECT, ["9-"], []) == []
+    assert others(SOURCE, "Lead", ["12-"], []) == []
+
+
+def test_an_undated_record_is_stored_with_the_stretch_in_which_it_appeared(rig):
+    rig.keep(complete_to=at(60), watermark=at(60))
+    rig.keep(replace(reading("12-7", {"labels": "x"}, modified=90), undated=True))
+    [made] = rig.store.timeline(ref("12-7"))
+    assert (made.op, made.at, made.since) == (Op.CREATE, at(90), at(60))

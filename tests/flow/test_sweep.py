@@ -30,6 +30,7 @@ class Sweeping:
         self.asked: list[str] = []
         self.pauses: list[float] = []
         self.broken: Exception | None = None
+        self.members: tuple[str, ...] = ()
 
     def __getattr__(self, name):
         return getattr(self.inner, name)
@@ -41,7 +42,7 @@ class Sweeping:
 
     def page(self, object_, cursor):
         if not cursor.startswith("sweep:"):
-            return self.inner.page(object_, cursor)
+            return replace(self.inner.page(object_, cursor), members=self.members)
         began, _, after = cursor.removeprefix("sweep:").partition("|")
         now = self.clock.now()
         began = began or now.isoformat()
@@ -205,3 +206,12 @@ def test_gaps_of_the_last_page_are_kept_once(office):
 
     office.crm.page = with_gap
     assert office.run().gaps == (gap,)
+
+
+def test_a_member_that_a_whole_set_lacks_is_asked_for(office):
+    office.people.edit("0030007", {"Phone": '"new"'}, US)
+    office.people.things.pop("0030008")
+    office.crm.members = ("003000",)
+    run = office.run(Mode.INCREMENTAL)
+    assert office.crm.asked == [f"003000{n}" for n in range(10) if n != 7]
+    assert (run.kept.updated, run.kept.deleted) == (1, 0), "no answer is no deletion"

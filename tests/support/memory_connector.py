@@ -168,6 +168,9 @@ class MemoryConnector:
             raise Mistake(f"there is no object {object_}")
         return self._schema
 
+    def named(self, object_: str) -> str:
+        return object_
+
     def missing(self, objects: Sequence[str]) -> Sequence[str]:
         del objects
         return ()

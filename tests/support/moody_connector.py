@@ -49,6 +49,10 @@ class MoodyConnector:
         self._ask("schema")
         return Schema(self.source, object_, {})
 
+    def named(self, object_: str) -> str:
+        self._ask("named")
+        return object_.capitalize()
+
     def missing(self, objects: Sequence[str]) -> Sequence[str]:
         self._ask("missing")
         return [f"{one}: hidden" for one in objects]

@@ -170,3 +170,14 @@ def test_the_vendors_history_tells_what_moved_along_with_our_write(past):
     found = reading("003A", {"Phone": "2", "Fax": "9"}, modified=21, trail=trail)
     made = [d.change_set for d in unfold(past, found, horizon=None, sent=sent).drafts]
     assert [m.transaction for m in made] == [None, "p1", "p1"]
+
+
+def test_an_undated_record_appeared_since_everything_was_last_seen():
+    found = replace(reading("1-2", {"labels": "x"}, modified=90), undated=True)
+    [draft] = unfold(None, found, horizon=at(60)).drafts
+    made = draft.change_set
+    assert (made.op, made.at, made.since) == (Op.CREATE, at(90), at(60))
+    assert made.actor == found.actor
+
+    [draft] = unfold(None, found, horizon=None).drafts
+    assert (draft.change_set.op, draft.change_set.since) == (Op.BASELINE, None)

@@ -52,6 +52,9 @@ class Scripted:
         assert not group
         return OBJECTS
 
+    def named(self, object_: str) -> str:
+        return object_
+
     def missing(self, objects: Sequence[str]) -> Mapping[str, Sequence[str]]:
         return dict.fromkeys(objects, ())
 
