@@ -29,7 +29,8 @@ def with_content(connector: Connector, store: Store, page: Page) -> Page:
         return page
     found: dict[str, Reading | Removal] = {}
     for start in range(0, len(wanted), connector.read_batch):
-        found |= connector.read(page.object, wanted[start : start + connector.read_batch])
+        ids = wanted[start : start + connector.read_batch]
+        found |= connector.read(page.object, ids, trail=True)
     readings, removals = _apart(found)
     return replace(
         page,
