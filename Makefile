@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-live-salesforce coverage lint format bench fault lock clean
+.PHONY: help demo test test-live-salesforce test-live-hubspot coverage lint format bench fault lock clean
 
 help:
 	@echo "make demo    the whole story on an embedded sandbox CRM, nothing else needed"
 	@echo "make test    set up and run every test"
 	@echo "make test-live-salesforce  a real sandbox org, named by LIVE_SF_URL and _TOKEN"
+	@echo "make test-live-hubspot  a real test portal, named by LIVE_HS_TOKEN"
 	@echo "make coverage  the tests with the coverage floor of 90 %"
 	@echo "make lint    ruff, mypy and the import contracts"
 	@echo "make bench   measure syncing, and the store beside its peers"
@@ -35,6 +36,9 @@ test: $(STAMP)
 
 test-live-salesforce: $(STAMP)
 	@$(BIN)/pytest -v --timeout 1800 tests/live
+
+test-live-hubspot: $(STAMP)
+	@$(BIN)/pytest -v --timeout 1800 tests/live_hubspot
 
 coverage: $(STAMP)
 	@rm -f .coverage .coverage.*

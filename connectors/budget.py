@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Literal, Protocol, TypeAlias
 
 from crmtrail.config import BudgetConfig
@@ -57,6 +58,7 @@ class Budgeted:
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
         self.bulk_batch = connector.bulk_batch
+        self.undeletes = connector.undeletes
         self._take = take
         self._restoring = restoring
         self._free = max(0, budget.leave_free - (budget.reserve_for_restores if restoring else 0))
@@ -134,6 +136,13 @@ class Budgeted:
         """Make records anew."""
         with self._permit("restore"):
             return self._inner.recreate(object_, writes)
+
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        """Look for records made anew by requests of which the answer was lost."""
+        with self._permit("poll"):
+            return self._inner.recreated(object_, writes, since)
 
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Move records to the recycle bin."""

@@ -1,6 +1,7 @@
 """A connector that reads and never writes: planning uses it, so that no plan can change the CRM."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from crmtrail.errors import StopAll
 from crmtrail.model import Answer, Identity, Mode, Page, Reading, Removal, Schema, Usage, Write
@@ -16,6 +17,7 @@ class DryRun:
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
         self.bulk_batch = connector.bulk_batch
+        self.undeletes = connector.undeletes
 
     @property
     def calls(self) -> int:
@@ -87,6 +89,12 @@ class DryRun:
             StopAll: always.
         """
         return self.write(object_, writes)
+
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        """Look for records made anew by requests of which the answer was lost."""
+        return self._inner.recreated(object_, writes, since)
 
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Refuse.

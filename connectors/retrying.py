@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -37,6 +38,7 @@ class Retrying:
         self.read_batch = connector.read_batch
         self.write_batch = connector.write_batch
         self.bulk_batch = connector.bulk_batch
+        self.undeletes = connector.undeletes
         self._longest = retry.longest_wait.total_seconds()
         self._backoff = wait_exponential_jitter(initial=1, max=self._longest, jitter=1)
         self._patience = tenacity.Retrying(
@@ -101,6 +103,12 @@ class Retrying:
     def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Make records anew; repeated only while nothing was sent."""
         return self._repeat(partial(self._inner.recreate, object_, writes))
+
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        """Look for records made anew by requests of which the answer was lost."""
+        return self._repeat(partial(self._inner.recreated, object_, writes, since))
 
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Move records to the recycle bin; repeated only while nothing was sent."""

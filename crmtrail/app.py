@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import TYPE_CHECKING, Final, Self
 
+from crmtrail.accounts import Accounts
 from crmtrail.clock import SystemClock
 from crmtrail.config import Auth, Config, SourceConfig
 from crmtrail.detection.notice import noticing
@@ -15,6 +17,7 @@ from crmtrail.errors import Mistake
 from crmtrail.model import Checkpoint, IncidentState, Mode, OnConflict, Plan
 from crmtrail.opening import Stores
 from crmtrail.ports import Clock, Connector, Standing, Told, Verification
+from crmtrail.sessions import Sessions
 from crmtrail.targets import Target, settings_of, targets_of
 from rollback import audit
 from rollback.journal import SqlJournal
@@ -68,6 +71,8 @@ class App:
         self._config_noted = False
         self._stores = Stores(config, self.clock)
         self._connectors: dict[tuple[int, str, bool], Connector] = {}
+        self._sessions = Sessions()
+        self._accounts = Accounts(self.clock)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +172,9 @@ class App:
 
         (entry,) = entry_points(group="crmtrail.connectors", name=settings.kind)
         auth = _auth(source, settings, restoring=restoring)
-        connector: Connector = entry.load()(source, settings, auth, self.clock)
+        connect = entry.load()
+        shared = {"sessions": self._sessions} if "sessions" in signature(connect).parameters else {}
+        connector: Connector = connect(source, settings, auth, self.clock, **shared)
         take = self._bursts().take
         budgeted = Budgeted(connector, take, self.config.budget, restoring=restoring)
         return Retrying(budgeted, self.config.retry)
@@ -241,6 +248,8 @@ class App:
             progress=progress,
             accept_loss=accept_loss,
         )
+        if run.state == "done":
+            self._accounts.note(store, connector)
         self.privacy.follow_vendor(target.source, by=self.user)
         return run
 
@@ -328,9 +337,11 @@ class App:
             writing=partial(self.connector, restoring=True),
         )
 
-    def plan(self, selection: "Selection", on_conflict: OnConflict) -> Plan:
-        """Make and file a plan; see `rollback.planner.Planner.make` for what it raises."""
-        return self.restoring.plan(selection, on_conflict)
+    def plan(
+        self, selection: "Selection", on_conflict: OnConflict, *, consent: bool = False
+    ) -> Plan:
+        """Make and file a plan; see `crmtrail.restoring.Restoring.plan`."""
+        return self.restoring.plan(selection, on_conflict, consent=consent)
 
     def approve(self, plan_id: str) -> None:
         """Approve a plan in the user's name; see `crmtrail.restoring.Restoring.approve`."""

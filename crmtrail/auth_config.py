@@ -14,7 +14,7 @@ from crmtrail.written import SET_ASIDE, AnyPath, BaseUrl
 METHODS: Final = ("token", "jwt", "client_credentials", "refresh_token")
 SECRETS: Final = frozenset({"token", "client_secret", "refresh_token", "private_key"})
 """The keys whose values are secrets."""
-KEYS: Final = SECRETS | {"client_id", "username", "key_file", "audience"}
+KEYS: Final = SECRETS | {"client_id", "username", "key_file", "audience", "refresh_token_file"}
 """The keys that may name an environment variable which is not set yet."""
 
 
@@ -71,9 +71,7 @@ class JwtAuth(_Auth):
 
     def placed(self, folder: Path) -> Self:
         """Return the same with the key's path beginning at a folder."""
-        if self.key_file is None or SET_ASIDE.search(str(self.key_file)):
-            return self
-        return self.model_copy(update={"key_file": folder / self.key_file})
+        return self.model_copy(update={"key_file": _beside(folder, self.key_file)})
 
 
 class ClientCredentialsAuth(_Auth):
@@ -85,12 +83,27 @@ class ClientCredentialsAuth(_Auth):
 
 
 class RefreshTokenAuth(_Auth):
-    """Salesforce: a refresh token of the web server flow, made once with a browser."""
+    """Salesforce: a refresh token of the web server flow, made once with a browser.
+
+    ``refresh_token_file`` is where a new one is kept that the vendor hands out for a used one; what
+    it holds counts before ``refresh_token``.
+    """
 
     method: Literal["refresh_token"]
     client_id: str
     client_secret: SecretStr | None = None
     refresh_token: SecretStr
+    refresh_token_file: AnyPath | None = None
+
+    def placed(self, folder: Path) -> Self:
+        """Return the same with the file's path beginning at a folder."""
+        placed = _beside(folder, self.refresh_token_file)
+        return self.model_copy(update={"refresh_token_file": placed})
+
+
+def _beside(folder: Path, path: Path | None) -> Path | None:
+    """Return where a path of the config leads; a variable that is not set yet stays as it is."""
+    return path if path is None or SET_ASIDE.search(str(path)) else folder / path
 
 
 def _plain(value: object) -> str:
@@ -107,6 +120,15 @@ def _method(value: Any) -> object:
 
 Auth: TypeAlias = AuthConfig | JwtAuth | ClientCredentialsAuth | RefreshTokenAuth
 """How to log in."""
+
+
+def shared_file_fault(auth: Auth, restore_auth: Auth | None) -> str:
+    """Return what is wrong where two identities keep their refresh tokens in one file."""
+    files = [getattr(one, "refresh_token_file", None) for one in (auth, restore_auth)]
+    if files[0] is None or files[0] != files[1] or auth == restore_auth:
+        return ""
+    return "auth and restore_auth need a refresh_token_file each"
+
 
 WrittenAuth: TypeAlias = Annotated[
     Annotated[AuthConfig, Tag("token")]

@@ -34,6 +34,7 @@ from crmtrail.errors import Mistake
 from crmtrail.keys_config import KeysConfig, PrivacyConfig
 from crmtrail.placing import placed
 from crmtrail.retention_config import RetentionRule
+from crmtrail.source_faults import source_fault
 from crmtrail.written import (
     SET_ASIDE,
     AnyPath,
@@ -45,7 +46,6 @@ from crmtrail.written import (
     Sentinel,
     Short,
     StoreUrl,
-    api_version_fault,
 )
 from crmtrail.yaml_reading import read_yaml
 
@@ -86,6 +86,8 @@ class SourceConfig(_Part):
     kind: Literal["salesforce", "hubspot"]
     base_url: BaseUrl
     api_version: str = ""
+    api_versions: dict[str, str] = {}
+    write_api_version: str = ""
     auth: WrittenAuth
     restore_auth: WrittenAuth | None = None
     objects: Literal["*"] | tuple[str, ...] = "*"
@@ -99,16 +101,14 @@ class SourceConfig(_Part):
     timeout: Lasting = timedelta(seconds=120)
     client_id: str = "crmtrail"
     duplicate_rules: Literal["allow", "block"] = "allow"
+    sensitive: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.exclude and self.objects != "*":
             raise ValueError('exclude goes with objects: "*" only; take the names out of objects')
-        if fault := api_version_fault(self.kind, self.api_version):
+        if fault := source_fault(self):
             raise ValueError(fault)
-        auths = [self.auth] if self.restore_auth is None else [self.auth, self.restore_auth]
-        if self.kind == "hubspot" and any(one.method != "token" for one in auths):
-            raise ValueError("HubSpot takes method: token only, with a private app's token")
         return self
 
 
@@ -174,12 +174,22 @@ class MassUpdateConfig(_Part):
     ignore_fields: tuple[str, ...] = ()
 
 
+class WholeRecordsConfig(_Part):
+    """When one actor deleting, merging or creating many records makes an incident."""
+
+    enabled: bool = True
+    min_records: Annotated[Count, Field(ge=1)] = 50
+
+
 class RulesConfig(_Part):
     """What is noticed. ``burst`` is the longest pause inside one operation."""
 
     burst: Short = timedelta(minutes=10)
     blanking: BlankingConfig = BlankingConfig()
     mass_update: MassUpdateConfig = MassUpdateConfig()
+    mass_delete: WholeRecordsConfig = WholeRecordsConfig()
+    mass_merge: WholeRecordsConfig = WholeRecordsConfig()
+    mass_create: WholeRecordsConfig = WholeRecordsConfig(min_records=1_000)
 
 
 class RestoreConfig(_Part):

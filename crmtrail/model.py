@@ -494,6 +494,51 @@ class Finding:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A mass change that somebody announced: what fits it makes no incident.
+
+    What is empty or None may be anything. ``actor`` is the id of an actor, ``via`` the name of an
+    app or import, case ignored. ``records`` is how many records it may touch. From ``since`` on,
+    before ``until``, by the vendor's clock.
+    """
+
+    id: str
+    since: datetime
+    until: datetime
+    why: str
+    by: str
+    source: str = ""
+    object: str = ""
+    actor: str = ""
+    via: str = ""
+    fields: tuple[str, ...] = ()
+    records: int | None = None
+
+    def names(self, operation: Operation) -> bool:
+        """Whether it is about who does an operation, and where, at that time."""
+        actor = operation.actor
+        through = {name.casefold() for name in (actor.via, actor.name) if name}
+        return (
+            self.source in {"", operation.source}
+            and self.object in {"", operation.object}
+            and self.actor in {"", actor.id}
+            and (not self.via or self.via.casefold() in through)
+            and operation.ended >= self.since
+            and operation.started < self.until
+        )
+
+    def exceeded(self, operation: Operation) -> str:
+        """Say how an operation that it names goes beyond it; nothing where it fits."""
+        if operation.started < self.since or operation.ended >= self.until:
+            return "it reaches beyond the time announced"
+        if self.records is not None and operation.records > self.records:
+            return f"more than the {self.records:,} records announced"
+        if self.fields and (other := sorted(set(operation.fields) - set(self.fields))):
+            return f"not only the fields announced: {', '.join(other)}"
+        return ""
+
+
 class IncidentState(StrEnum):
     """Where an incident stands."""
 
@@ -658,13 +703,15 @@ class Usage:
 class Identity:
     """Whom the vendor takes us for: the account (org or portal), and the user or app.
 
-    ``server_time`` is the vendor's clock as of this answer, where it told.
+    ``server_time`` is the vendor's clock as of this answer, where it told. ``barred`` says what
+    this way of logging in cannot do, whatever the user may, and how to mend it.
     """
 
     account: str
     user: str
     name: str = ""
     server_time: datetime | None = None
+    barred: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ from crmtrail.model import (
     Answer,
     ChangeSet,
     Checkpoint,
+    Expectation,
     Finding,
     Gap,
     Identity,
     Incident,
     IncidentState,
     Lease,
+    Loss,
     Mode,
     Op,
     Operation,
@@ -64,6 +66,8 @@ class Connector(Protocol):
     """How many ids one `read` may ask for."""
     write_batch: int
     """How many records one `write` may carry, and `undelete`, `recreate` and `remove`."""
+    undeletes: bool
+    """Whether the vendor takes records out of its recycle bin when asked to."""
     bulk_batch: int
     """How many records one `write` may carry where that costs far fewer requests; it then returns
     only after the vendor has worked through them. Equal to ``write_batch`` where there is none."""
@@ -162,6 +166,16 @@ class Connector(Protocol):
         """
         ...
 
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        """Look for records made by `recreate` of which the answer was lost; their ids by key.
+
+        A key is absent where there is certainly no such record, and None where that cannot be
+        told. ``since``: nothing was sent before, by the vendor's clock.
+        """
+        ...
+
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         """Move records to the vendor's recycle bin. Raises like `write`."""
         ...
@@ -180,7 +194,7 @@ class Scene:
     """What a notice needs to know beside the change sets of one page.
 
     ``operations`` are those of this source and object that may still grow.
-    ``population`` counts the live records stored.
+    ``population`` counts the live records stored. ``expected`` is what was announced.
     """
 
     source: str
@@ -188,6 +202,7 @@ class Scene:
     schema: Schema | None
     population: int
     operations: Sequence[Operation]
+    expected: Sequence[Expectation] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,8 +406,22 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """How a stored record left the live set, as far as the vendor told it, and when."""
+
+    loss: Loss
+    at: datetime
+    actor: Actor
+    merged_into: str | None = None
+    restorable_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
-    """A record as last stored, as far as a plan needs it. ``erased_at``: it is never restored."""
+    """A record as last stored, as far as a plan needs it. ``erased_at``: it is never restored.
+
+    The last three are what was told of the end of a deleted one, see `crmtrail.model.Removal`.
+    """
 
     ref: Ref
     number: int
@@ -400,6 +429,9 @@ class Head:
     deleted: bool
     known_at: datetime
     erased_at: datetime | None = None
+    loss: Loss | None = None
+    merged_into: str | None = None
+    restorable_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -508,6 +540,30 @@ class Store(Protocol):
 
     def schema(self, source: str, object_: str) -> Schema | None:
         """Return the newest schema kept."""
+        ...
+
+    def expect(self, expected: Expectation) -> None:
+        """Note and seal what was announced."""
+        ...
+
+    def expectations(self) -> Sequence[Expectation]:
+        """Return what was announced and not withdrawn, oldest first."""
+        ...
+
+    def withdraw(self, id_: str, *, why: str, by: str) -> None:
+        """End what was announced; seal who and why.
+
+        Raises:
+            Unfound: there is no such announcement, or it was withdrawn.
+        """
+        ...
+
+    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
+        """Return how those of some records left that are stored as deleted."""
+        ...
+
+    def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
+        """Return, for those of some records that were made anew, what they are now."""
         ...
 
     def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:

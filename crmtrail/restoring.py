@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
+from crmtrail.accounts import account_of, agreed
 from crmtrail.config import Config
 from crmtrail.detection.emptiness import is_blank
 from crmtrail.errors import LeaseLost, Locked, PlanUnfit, RetryLater
@@ -20,13 +22,24 @@ from crmtrail.ports import Clock, Connector, Notice, Store
 from rollback import life
 from rollback.apply import Applied, Applier
 from rollback.batches import Limits
+from rollback.consent import is_consent
 from rollback.journal import SqlJournal
+from rollback.plan import Rules
 from rollback.planner import Planner, Selection
 from rollback.run import Ending, Hooks
 from scheduler.lease import SqlLeases, this_process
 
+_CRMS: Final = {"hubspot": "HubSpot", "salesforce": "Salesforce"}
+
 _NAMES: Final = 3
 """Requests for the names of people that an apply meets: before the write, after it, once more."""
+
+
+def _lies_in_a_bin(object_: str) -> bool:
+    """Whether an object holds records; pairs of HubSpot objects hold associations."""
+    from connectors.hubspot.object_names import ends_of  # noqa: PLC0415 -- it loads HubSpot's client
+
+    return ends_of(object_) is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,11 @@ class Restoring:
     reading: Callable[[str], Connector]
     writing: Callable[[str], Connector]
 
-    def plan(self, selection: Selection, on_conflict: OnConflict) -> Plan:
-        """Make and file a plan; see `rollback.planner.Planner.make` for what it raises."""
+    def plan(self, selection: Selection, on_conflict: OnConflict, *, consent: bool = False) -> Plan:
+        """Make and file a plan; see `rollback.planner.Planner.make` for what it raises.
+
+        ``consent``: put back, too, what people agreed to.
+        """
         planner = Planner(
             store=self.store,
             journal=self.journal,
@@ -66,7 +82,15 @@ class Restoring:
             limits=self._limits,
             schema=self._writable,
         )
-        return planner.make(selection, author=self.user, on_conflict=on_conflict)
+        rules = self._rules(planner.source(selection), consent=consent)
+        return planner.make(selection, author=self.user, on_conflict=on_conflict, rules=rules)
+
+    def _rules(self, source: str, *, consent: bool) -> Rules:
+        settings = self.config.sources.get(source)
+        if settings is None:
+            return Rules(with_consent=consent)
+        crm, is_ours = _CRMS[settings.kind], partial(is_consent, settings.kind)
+        return Rules(crm, is_ours, with_consent=consent, binned=_lies_in_a_bin)
 
     def _blank(self, token: Token | None, field: Field | None) -> bool:
         return is_blank(token, field, self.config.rules.blanking.sentinels)
@@ -80,6 +104,7 @@ class Restoring:
             connector.price,
             identities=1 + accounts,
             names=_NAMES,
+            undeletes=connector.undeletes,
         )
 
     def _writable(self, source: str, object_: str) -> Schema | None:
@@ -161,13 +186,15 @@ class Restoring:
         return applied
 
     def _account(self, source: str) -> str | None:
-        """Return the account that the reading identity opens, where another one writes.
+        """Return the account that a restore has to go to.
 
-        Both must be of the same org or portal, or a restore would write into a stranger's.
+        It is the one that the history was read from. Where another identity writes, the one that
+        reads must be of the same org or portal too, or a restore would write into a stranger's.
         """
-        if self.config.sources[source].restore_auth is None:
-            return None
-        return self.reading(source).identity().account or None
+        told = ""
+        if self.config.sources[source].restore_auth is not None:
+            told = self.reading(source).identity().account
+        return agreed(source, account_of(self.store, source), told)
 
     def _incident(self, plan: Plan) -> tuple[str | None, bool]:
         """Return the incident that a plan is about, and whether the plan puts it right.

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from crmtrail.config import SourceConfig
-from crmtrail.errors import Mistake
+from crmtrail.errors import CrmtrailError, Mistake
 from crmtrail.ports import Connector
 
 
@@ -59,6 +59,17 @@ def _expanded(
     """Put the members of a group in place of its ``@name``, and each object's own name."""
     found: list[str] = []
     for name in names:
-        crm = connector(source)
-        found += crm.objects(name[1:]) if name.startswith("@") else [crm.named(name)]
+        group = name.startswith("@")
+        found += connector(source).objects(name[1:]) if group else [_own(source, name, connector)]
     return found
+
+
+def _own(source: str, name: str, connector: Callable[[str], Connector]) -> str:
+    """Return an object's own name; as it was written where the CRM cannot be asked.
+
+    What keeps it from being asked is told by the run.
+    """
+    try:
+        return connector(source).named(name)
+    except CrmtrailError:
+        return name

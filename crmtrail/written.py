@@ -20,7 +20,6 @@ SET_ASIDE: Final = re.compile(r"·env·([A-Za-z_][A-Za-z0-9_]*)·")
 """An environment variable that is not filled in yet."""
 
 _SALESFORCE_VERSION: Final = re.compile(r"v?(\d{2,3})(?:\.0)?")
-_HUBSPOT_VERSION: Final = re.compile(r"v3|\d{4}-\d{2}")
 _LOOK_BACK = timedelta(hours=6)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -168,13 +167,11 @@ def _store_url(value: str) -> str:
 
 
 def api_version_fault(kind: str, version: str) -> str:
-    """Return what is wrong with how an ``api_version`` is written, or nothing."""
+    """Return what is wrong with how an ``api_version`` of Salesforce is written, or nothing."""
     if not version:
         return ""
     if kind == "salesforce" and not _SALESFORCE_VERSION.fullmatch(version):
         return 'api_version is written like "62.0" for Salesforce'
-    if kind == "hubspot" and not _HUBSPOT_VERSION.fullmatch(version):
-        return "api_version is written like v3 or 2026-03 for HubSpot"
     return ""
 
 

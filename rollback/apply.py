@@ -13,6 +13,7 @@ from crmtrail.model import Action, Outcome, Plan, Receipt, Result, Step
 from crmtrail.ports import Clock, Connector, Journal, Journalled, Notice, StepState, Store, ignore
 from rollback import life, receipt
 from rollback.authors import Authors
+from rollback.batches import written
 from rollback.digest import Digest
 from rollback.exchange import Exchange
 from rollback.lookback import Lookback
@@ -34,6 +35,7 @@ class Applied:
             are given as failed.
         why: why it halted, else nothing.
         unreached: what is said of a step that was not reached.
+        into: the account that was written to, as its vendor names it; empty where nothing was.
     """
 
     plan: Plan
@@ -43,6 +45,7 @@ class Applied:
     steps: Callable[[], Iterator[tuple[Step, Outcome]]]
     why: str = ""
     unreached: str = ""
+    into: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class Applier:
         self._restore = restore
         self._notice = notice
         self._account = account
+        self._into = ""
 
     def apply(self, plan_id: str, *, by: str, hooks: Hooks = _QUIET) -> Applied:
         """Apply a plan, or go on with it, or, if it is through, look how it stands.
@@ -146,12 +150,12 @@ class Applier:
         digest = Digest()
         counts: Counter[str] = Counter()
         settled_at: datetime | None = None
-        written = bytearray()
+        wrote = bytearray()
         for journalled in self._journal.steps(plan.id):
             digest.add(journalled.step, journalled.gone)
             counts[journalled.state] += 1
             settled = journalled.state == StepState.SETTLED
-            written.append(settled and journalled.step.action is Action.UPDATE)
+            wrote.append(settled and journalled.step.action is Action.UPDATE)
             if settled and journalled.at is not None:
                 settled_at = max(settled_at or journalled.at, journalled.at)
         if digest.close(plan) != plan.digest:
@@ -164,7 +168,7 @@ class Applier:
             counts[StepState.SENDING],
             counts[StepState.SETTLED],
             settled_at,
-            bytes(written),
+            bytes(wrote),
         )
 
     def _earlier(self, plan: Plan, state: _State) -> Iterator[Journalled]:
@@ -198,13 +202,15 @@ class Applier:
 
         A plan that writes nothing asks nothing.
         """
-        if not plan.counts.get(Action.UPDATE):
+        if not written(plan.counts):
             return ""
         identity = exchange.identity()
-        if self._account and identity.account and identity.account != self._account:
+        self._into = identity.name
+        if self._account and identity.account != self._account:
+            opened = identity.account or "one that the vendor does not tell"
             raise PlanUnfit(
-                f"plan {plan.id} is for account {self._account}, but the credentials open "
-                f"{identity.account}",
+                f"plan {plan.id} is for account {self._account}, but the credentials open {opened}:"
+                " nothing was written",
                 hint=f"mend the credentials of {plan.source} in the config",
             )
         return identity.user
@@ -222,7 +228,7 @@ class Applier:
             # makes it from the journal.
             sealed = self._receipt(plan, outcomes, calls, by)
         steps = self._steps(plan, back, words)
-        return Applied(plan, stop.ending, sealed, run.left, steps, stop.why, words)
+        return Applied(plan, stop.ending, sealed, run.left, steps, stop.why, words, self._into)
 
     def _through(
         self, plan: Plan, state: _State, exchange: Exchange, by: str, hooks: Hooks

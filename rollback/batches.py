@@ -4,11 +4,12 @@ A batch holds steps of one object, because a vendor's batch does. The first step
 canary: they are written and read back before anything else is sent.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from crmtrail.model import Action, Step
+from rollback.select import LIVES
 
 
 class _HasStep(Protocol):
@@ -17,6 +18,9 @@ class _HasStep(Protocol):
 
 
 Item = TypeVar("Item", bound=_HasStep)
+
+WRITING: Final = LIVES | {Action.UPDATE}
+"""Actions that write to the CRM."""
 
 BULK_FROM: Final = 2_000
 """From so many updates of a plan on a bulk request is worth its overhead (salesforce.md 9.2)."""
@@ -29,7 +33,7 @@ class Limits:
     ``bulk`` is how many one bulk write may carry. ``price`` gives the requests that read and write
     so many records, see `crmtrail.ports.Connector.price`. ``identities`` is how many identities an
     apply asks who they are: one, or two where another one writes than reads. ``names`` is how many
-    requests the names behind ids may take.
+    requests the names behind ids may take. ``undeletes``: see `crmtrail.ports.Connector`.
     """
 
     write: int
@@ -37,6 +41,12 @@ class Limits:
     price: Callable[[int], tuple[int, int]]
     identities: int = 1
     names: int = 0
+    undeletes: bool = False
+
+
+def written(counts: Mapping[Action, int]) -> int:
+    """Return how many steps of a plan write."""
+    return sum(counts.get(action, 0) for action in WRITING)
 
 
 def write_size(updates: int, *, write: int, bulk: int) -> int:
@@ -45,18 +55,23 @@ def write_size(updates: int, *, write: int, bulk: int) -> int:
 
 
 def batches(items: Iterable[Item], *, canary: int, size: int) -> Iterator[tuple[Item, ...]]:
-    """Cut a stream into batches of one object: first the canary, then at most ``size`` each."""
+    """Cut a stream into batches of one object and action: the canary, then ``size`` at most."""
     batch: list[Item] = []
     spare = canary
     for item in items:
         limit = min(size, spare) if spare else size
-        if batch and (len(batch) >= limit or batch[0].step.ref.object != item.step.ref.object):
+        if batch and (len(batch) >= limit or _sort(batch[0].step) != _sort(item.step)):
             yield tuple(batch)
             spare = max(spare - len(batch), 0)
             batch = []
         batch.append(item)
     if batch:
         yield tuple(batch)
+
+
+def _sort(step: Step) -> tuple[str, Action]:
+    """Return what one batch has in common."""
+    return step.ref.object, step.action
 
 
 class Forecast:
@@ -71,11 +86,14 @@ class Forecast:
         self._limits = limits
         self._canary = canary
         self._objects: dict[str, int] = {}
+        self._lives: dict[tuple[str, Action], int] = {}
 
     def add(self, step: Step) -> None:
         """Take in the next step, in the order of the plan."""
         if step.action is Action.UPDATE:
             self._objects[step.ref.object] = self._objects.get(step.ref.object, 0) + 1
+        elif step.action in LIVES:
+            self._lives[_sort(step)] = self._lives.get(_sort(step), 0) + 1
 
     def calls(self) -> int:
         """Return how many requests an apply will take."""
@@ -90,7 +108,11 @@ class Forecast:
                 total += 2 * reads + writes
                 left -= size
                 spare = max(spare - size, 0)
+        for steps in self._lives.values():
+            requests = -(-steps // limits.write)
+            total += requests + 2 * limits.price(steps)[0]
         if not total:
             return 0
-        looks = len(self._objects) * (1 + limits.price(0)[0])
+        looks = len({*self._objects, *(name for name, _ in self._lives)})
+        looks *= 1 + limits.price(0)[0]
         return total + looks + limits.identities + limits.names

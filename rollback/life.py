@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import PlanUnfit
-from crmtrail.model import Action, Plan, Result
+from crmtrail.model import Plan, Result
 from crmtrail.ports import Journal, StepState
+from rollback.batches import written
 from rollback.meaning import spoken
 
 
@@ -46,7 +47,7 @@ def state_of(journal: Journal, plan: Plan, now: datetime, undone: Mapping[str, s
 def approvals_required(plan: Plan, restore: RestoreConfig) -> int:
     """Return how many approvals a plan needs: what it was made under, or the config if stricter."""
     limit = restore.four_eyes_above
-    now = int(limit is not None and plan.counts.get(Action.UPDATE, 0) > limit)
+    now = int(limit is not None and written(plan.counts) > limit)
     return max(plan.approvals_required, now)
 
 

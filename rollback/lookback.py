@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
-from crmtrail.model import Outcome, Result, Step
+from crmtrail.model import Action, Outcome, Result, Step
 from crmtrail.ports import Journalled
 from rollback.authors import Authors
 from rollback.batches import batches
@@ -36,9 +36,10 @@ class Lookback:
         judged = looked_at if afresh else reread
         for batch in batches(steps, canary=0, size=self._exchange.read_batch):
             self._heartbeat()
-            refs = [each.step.ref for each in batch if each.step.write]
-            found = self._exchange.read(refs) if refs else {}
-            for each in batch:
+            updates = batch[0].step.action is Action.UPDATE
+            current = self._exchange.renamed(batch) if updates else batch
+            found = self._exchange.read([one.step.ref for one in current]) if updates else {}
+            for each in current:
                 outcome = judged(each, found.get(each.step.ref.id), self._authors.changed)
                 if afresh or outcome != each.outcome:
                     self._note(outcome)

@@ -5,8 +5,9 @@ in conflict (in `Step.left` and in `Step.expect`, never in `Step.write`), and no
 `Step.left` alone).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +24,8 @@ from crmtrail.model import (
     value_of,
 )
 from crmtrail.ports import Blame, Head
+from rollback.consent import CONSENT
+from rollback.gone import taken_away, ways_back
 from rollback.meaning import alike, sayable, spoken
 from rollback.select import Selected, Target
 
@@ -33,8 +36,38 @@ READ_ONLY = "read-only in the CRM: it is no part of what can be put back"
 """Why a field is left that nobody asked for and that this identity may not write."""
 
 _NOT_KNOWN = "its earlier value is not known"
-_FORGOTTEN = "its earlier value was forgotten for good: retention or an erasure took it"
-_DELETED = "the record is deleted; bringing deleted records back comes with a later release"
+FORGOTTEN = "its earlier value was forgotten for good: retention or an erasure took it"
+_OPTIONS = (
+    "its earlier value is no longer among the allowed options. Three ways out: add the option again"
+    " in the CRM and plan anew; leave the field as it is; or choose one of today's by hand"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a plan keeps to, beside the schema.
+
+    Attributes:
+        crm: the vendor, as people call it.
+        consent: whether a field of an object says what a person agreed to.
+        with_consent: the plan was made for consent too.
+        now: when the plan is made.
+        binned: whether deleted records of an object lie in the vendor's recycle bin.
+    """
+
+    crm: str = "the CRM"
+    consent: Callable[[str, str], bool] = lambda _object, _field: False
+    with_consent: bool = False
+    now: datetime | None = None
+    binned: Callable[[str], bool] = lambda _object: True
+
+    def bars(self, object_: str, name: str) -> bool:
+        """Whether a field is left alone because it is consent."""
+        return not self.with_consent and self.consent(object_, name)
+
+
+USUAL = Rules()
+"""Nothing is known to be consent."""
 
 
 class Left(StrEnum):
@@ -72,6 +105,7 @@ def draft(
     schema: Schema | None,
     on_conflict: OnConflict,
     since: Mapping[str, Blame],
+    rules: Rules = USUAL,
 ) -> Step:
     """Decide what to do with one record.
 
@@ -82,12 +116,13 @@ def draft(
         schema: the object's newest stored schema; None means that no rule is known.
         on_conflict: what to do with fields that somebody changed since.
         since: who set the current value of disputed fields, as far as known.
+        rules: what the plan keeps to.
     """
-    words = _hopeless(row, head)
+    words = _gone(head, rules) or hopeless(row, head)
     if words or head is None:
         left = {target.field: words for target in row.targets}
         return Step(id_, row.ref, Action.BLOCKED, left=left, reason=words)
-    drafting = _Drafting(head, schema, on_conflict, since)
+    drafting = _Drafting(head, schema, on_conflict, since, rules)
     for target in row.targets:
         drafting.decide(target)
     action = drafting.action()
@@ -102,15 +137,21 @@ def draft(
     )
 
 
-def _hopeless(row: Selected, head: Head | None) -> str:
-    """Return why a record cannot be put back at all; nothing where it may."""
+def _gone(head: Head | None, rules: Rules) -> str:
+    """Return which ways back there are of a record that is deleted; nothing where it lives."""
+    if head is None or not head.deleted or head.erased_at is not None:
+        return ""
+    binned = rules.binned(head.ref.object)
+    return ways_back(head, rules.crm, rules.now) if binned else taken_away(rules.crm)
+
+
+def hopeless(row: Selected, head: Head | None) -> str:
+    """Return why nothing of a record can be put back, live or deleted; nothing where it may."""
     if head is not None and head.erased_at is not None:
         return f"the record was erased at {spoken(head.erased_at)}: it is never restored"
     if row.unable:
         return row.unable
-    if head is None:
-        return "nothing is known of this record"
-    return _DELETED if head.deleted else ""
+    return "nothing is known of this record" if head is None else ""
 
 
 class _Holding(StrEnum):
@@ -135,6 +176,7 @@ class _Drafting:
     schema: Schema | None
     on_conflict: OnConflict
     since: Mapping[str, Blame]
+    rules: Rules
     expect: dict[str, Token] = field(default_factory=dict)
     write: dict[str, Token] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
@@ -152,8 +194,10 @@ class _Drafting:
         elif self._follows(target):
             self.follow += 1
             self.barred += target.asked
+        elif self.rules.bars(self.head.ref.object, name):
+            self.left[name] = CONSENT
         elif good is None or good == ERASED:
-            self.left[name] = _NOT_KNOWN if good is None else _FORGOTTEN
+            self.left[name] = _NOT_KNOWN if good is None else FORGOTTEN
         elif unable := refusal(name, good, self.schema):
             self.left[name] = unable
         elif holding is _Holding.UNTOLD:
@@ -230,10 +274,11 @@ def refusal(name: str, good: Token, schema: Schema | None) -> str:
         return "the field no longer exists in the CRM"
     if not described.updateable:
         return "the CRM does not let this identity write the field"
-    return _unfit(good, described)
+    return unfit(good, described)
 
 
-def _unfit(good: Token, described: Field) -> str:
+def unfit(good: Token, described: Field) -> str:
+    """Say why a field does not take a value, as far as its metadata tells; else nothing."""
     value = value_of(good)
     if good == NULL or value == "":
         return "" if described.nillable else "the CRM requires a value: it cannot be blanked"
@@ -242,7 +287,7 @@ def _unfit(good: Token, described: Field) -> str:
         multiple = described.type is FieldType.MULTICHOICE
         chosen = text.split(";") if multiple else [text]
         if not {part for part in chosen if part} <= set(described.options):
-            return "its earlier value is no longer among the allowed options"
+            return _OPTIONS
     longest = described.max_length
     if longest is not None and isinstance(value, str) and len(value) > longest:
         return f"its earlier value is longer than the CRM allows now ({longest} characters)"

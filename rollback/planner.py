@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from secrets import token_hex
 from typing import Any, Final, TypeAlias
@@ -12,15 +13,24 @@ from crmtrail.errors import Mistake, PlanUnfit
 from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, Version, stamp
 from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
 from rollback import select
-from rollback.batches import Forecast, Limits
-from rollback.digest import Digest, step_of
+from rollback.batches import Forecast, Limits, written
+from rollback.consent import TERM as CONSENT_TERM
+from rollback.digest import Digest, step_line, step_of
 from rollback.meaning import spoken
-from rollback.plan import disputed, draft
+from rollback.order import ranks
+from rollback.plan import USUAL, Rules, disputed, draft, hopeless
+from rollback.reviving import Means, depart, revive, touched_since
 from rollback.select import Blank, Selected
 from rollback.spool import Spool
 
 _ROWS: Final = 500
 """How many records are looked up in the store at once."""
+
+WHOLE_RECORDS: Final = frozenset({"mass_delete", "mass_merge", "mass_create"})
+"""Rules that are about whole records, not about fields."""
+
+_AHEAD: Final = timedelta(days=1)
+"""How far a vendor's clock may go before ours: what it stamped by then is the newest there is."""
 
 _SALT: Final = 16
 """Bytes of a step's salt."""
@@ -128,9 +138,21 @@ class Planner:
         self._schema = schema or store.schema
 
     def make(
-        self, selection: Selection, *, author: str, on_conflict: OnConflict = OnConflict.KEEP
+        self,
+        selection: Selection,
+        *,
+        author: str,
+        on_conflict: OnConflict = OnConflict.KEEP,
+        rules: Rules = USUAL,
     ) -> Plan:
         """Draft a plan, file it and return it.
+
+        Args:
+            selection: what is to be put back.
+            author: who makes it.
+            on_conflict: what to do with fields that somebody changed since.
+            rules: what it keeps to. A plan that puts consent back needs the approval of a second
+                person. What undoes a plan made for consent is made for it too.
 
         Raises:
             Unfound: there is no such incident, operation or plan.
@@ -139,6 +161,8 @@ class Planner:
         """
         source = self.source(selection)
         created = self._clock.now()
+        consents = rules.with_consent or self._undoes_consent(selection)
+        rules = replace(rules, with_consent=consents, now=created)
         terms = Plan(
             id=self._journal.next_id(),
             digest="",
@@ -146,7 +170,7 @@ class Planner:
             created=created,
             expires=created + self._restore.expires,
             source=source,
-            selection=selection.terms(),
+            selection=selection.terms() | ({CONSENT_TERM: True} if consents else {}),
             on_conflict=on_conflict,
             counts={},
             api_calls=0,
@@ -154,11 +178,15 @@ class Planner:
         )
         spool = Spool()
         try:
-            plan = self._drafted(terms, self._rows(selection), spool)
+            plan = self._drafted(terms, self._rows(selection), spool, rules)
             self._journal.file(plan, (step_of(line) for line in spool))
         finally:
             spool.close()
         return plan
+
+    def _undoes_consent(self, selection: Selection) -> bool:
+        undone = selection.plan if isinstance(selection, ByUndo) else None
+        return undone is not None and CONSENT_TERM in self._journal.plan(undone).selection
 
     def source(self, selection: Selection) -> str:
         """Return the source that a selection is about.
@@ -181,38 +209,86 @@ class Planner:
             case ByRecords(records):
                 return _one_source(records)
 
-    def _drafted(self, terms: Plan, rows: Iterator[Selected], spool: Spool) -> Plan:
+    def _drafted(self, terms: Plan, rows: Iterator[Selected], spool: Spool, rules: Rules) -> Plan:
         """Draft every step into the spool and return the plan that they make."""
         digest = Digest()
         forecast = Forecast(self._limits(terms.source), canary=self._restore.canary)
         counts = dict.fromkeys(Action, 0)
-        for drafted in self._steps(rows, terms.on_conflict):
-            step = replace(drafted, salt=token_hex(_SALT))
+        consents = 0
+        for number, drafted in enumerate(self._steps(rows, terms, rules), start=1):
+            step = replace(drafted, id=str(number), salt=token_hex(_SALT))
             spool.add(digest.add(step))
             forecast.add(step)
             counts[step.action] += 1
+            consents += any(rules.consent(step.ref.object, name) for name in step.write)
         limit = self._restore.four_eyes_above
         plan = replace(
             terms,
             counts=counts,
             api_calls=forecast.calls(),
-            approvals_required=int(limit is not None and counts[Action.UPDATE] > limit),
+            approvals_required=int(consents > 0 or (limit is not None and written(counts) > limit)),
         )
         return replace(plan, digest=digest.close(plan))
 
-    def _steps(self, rows: Iterator[Selected], on_conflict: OnConflict) -> Iterator[Step]:
+    def _steps(self, rows: Iterator[Selected], terms: Plan, rules: Rules) -> Iterator[Step]:
+        """Yield the steps; what is written to records that come back first goes last."""
         schemas: dict[tuple[str, str], Schema | None] = {}
-        number = 0
-        while chunk := tuple(islice(rows, _ROWS)):
-            heads = self._store.heads([row.ref for row in chunk])
-            for row in chunk:
-                number += 1
-                key = (row.ref.source, row.ref.object)
-                if key not in schemas:
-                    schemas[key] = self._schema(*key)
-                head = heads.get(row.ref)
-                since = self._since(row, head)
-                yield draft(str(number), row, head, schemas[key], on_conflict, since)
+        undeletes = self._limits(terms.source).undeletes
+        later = Spool()
+        try:
+            while chunk := tuple(islice(rows, _ROWS)):
+                for row, head, means in self._met(chunk, schemas, rules, undeletes=undeletes):
+                    for step in self._drafts(row, head, means, terms.on_conflict):
+                        if step.action is Action.UPDATE and head is not None and head.deleted:
+                            later.add(step_line(step))
+                        else:
+                            yield step
+            yield from map(step_of, later)
+        finally:
+            later.close()
+
+    def _met(
+        self,
+        chunk: Sequence[Selected],
+        schemas: dict[tuple[str, str], Schema | None],
+        rules: Rules,
+        *,
+        undeletes: bool,
+    ) -> Iterator[tuple[Selected, Head | None, Means]]:
+        """Yield rows with what is known of their records; those made anew as what they are now."""
+        heads = self._store.heads([row.ref for row in chunk])
+        dead = [ref for ref, head in heads.items() if head.deleted]
+        heirs = self._store.heirs(dead) if dead else {}
+        heads = {**heads, **self._store.heads(list(heirs.values()))} if heirs else heads
+        dead += [ref for ref in heirs.values() if ref in heads and heads[ref].deleted]
+        departures = self._store.departures(dead) if dead else {}
+        now = self._clock.now()
+        for row in chunk:
+            heir = heirs.get(row.ref)
+            live = heir is not None and heir in heads and not heads[heir].deleted
+            ref = row.ref if heir is None or (live and row.revive) else heir
+            key = (ref.source, ref.object)
+            if key not in schemas:
+                schemas[key] = self._schema(*key)
+            made = heir if live and row.revive else None
+            touched = touched_since(self._store.timeline(ref), row.goes_since) if row.goes else None
+            means = Means(undeletes, now, rules, schemas[key], departures.get(ref), made, touched)
+            yield replace(row, ref=ref), heads.get(ref), means
+
+    def _drafts(
+        self, row: Selected, head: Head | None, means: Means, on_conflict: OnConflict
+    ) -> Iterator[Step]:
+        if head is None or hopeless(row, head) or not (row.revive or row.goes):
+            since = self._since(row, head)
+            yield draft("", row, head, means.schema, on_conflict, since, means.rules)
+        elif row.goes:
+            yield depart(row, head, means, on_conflict)
+        elif head.deleted:
+            yield from revive(row, head, means)
+        else:
+            live = replace(row, note=row.note or "it is live")
+            since = self._since(row, head)
+            yield draft("", live, head, means.schema, on_conflict, since, means.rules)
 
     def _since(self, row: Selected, head: Head | None) -> Mapping[str, Blame]:
         if not disputed(row, head):
@@ -235,6 +311,8 @@ class Planner:
     def _of_incident(self, id_: str) -> Iterator[Selected]:
         incident = self._store.incident(id_)
         operation = incident.operation
+        if incident.finding.rule in WHOLE_RECORDS:
+            return select.of_operation(self._store.members(operation.id))
         schema = self._store.schema(operation.source, operation.object)
         return select.of_incident(
             self._store.members(operation.id),
@@ -258,13 +336,22 @@ class Planner:
         return _prefixed(first, rows)
 
     def _of_object(self, selection: ByObject) -> Iterator[Selected]:
-        now = self._past(selection.at)
+        now = self._past(selection.at) + _AHEAD
         found = self._store.diff(selection.source, selection.object, selection.at, now)
-        return select.of_differences(found, selection.at)
+        return map(
+            partial(self._as_then, at=selection.at), select.of_differences(found, selection.at)
+        )
+
+    def _as_then(self, row: Selected, *, at: datetime) -> Selected:
+        """Return a row with the fields that its deleted record had at a time."""
+        then = self._store.version(row.ref, at) if row.revive else None
+        return row if then is None else replace(row, revived=then.fields)
 
     def _of_records(self, selection: ByRecords) -> Iterator[Selected]:
         self._past(selection.at)
-        for ref in sorted(set(selection.records)):
+        refs = set(selection.records)
+        rank = ranks({ref.object for ref in refs}, partial(self._named, next(iter(refs)).source))
+        for ref in sorted(refs, key=lambda one: (rank[one.object], one)):
             then = self._store.version(ref, selection.at)
             now = self._store.version(ref)
             for name in selection.fields:
@@ -272,6 +359,12 @@ class Planner:
             yield select.as_of(
                 ref, selection.at, then=then, now=now, names=sorted(set(selection.fields))
             )
+
+    def _named(self, source: str, object_: str) -> set[str]:
+        """Return the objects that the fields of one name."""
+        schema = self._store.schema(source, object_)
+        fields = () if schema is None else schema.fields.values()
+        return {name for one in fields for name in one.references}
 
     def _known(self, ref: Ref, name: str, then: Version | None, now: Version | None) -> None:
         """Refuse a field that the object does not have and the record had at neither time."""

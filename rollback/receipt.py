@@ -5,7 +5,7 @@ together.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,10 +54,13 @@ def as_json(
     receipt: Receipt,
     steps: Iterable[tuple[Step, Outcome]],
     extra: Mapping[str, Any] | None = None,
+    *,
+    approved_by: Sequence[str] = (),
 ) -> Iterator[str]:
     """Stream one JSON document, in pieces to be joined.
 
     Its keys are those of ``extra``, then ``planned``, ``api_calls``, ``ledger`` and ``receipt``.
+    ``approved_by`` names who approved the plan.
     """
     head = {
         **(extra or {}),
@@ -69,6 +72,7 @@ def as_json(
         "plan": receipt.plan,
         "applied_at": stamp(receipt.applied_at),
         "applied_by": receipt.applied_by,
+        "approved_by": list(approved_by),
         "outcomes": {result.value: receipt.outcomes.get(result, 0) for result in Result},
     }
     yield f'{json.dumps(head)[:-1]}, "receipt": {json.dumps(shown)[:-1]}, "steps": ['
@@ -78,13 +82,19 @@ def as_json(
 
 
 def as_text(
-    receipt: Receipt, steps: Iterable[tuple[Step, Outcome]], *, unreached: str = ""
+    receipt: Receipt,
+    steps: Iterable[tuple[Step, Outcome]],
+    *,
+    unreached: str = "",
+    approved_by: Sequence[str] = (),
 ) -> Iterator[str]:
     """Stream a receipt as lines for people: what was not put back is said in full.
 
     Steps of which only ``unreached`` is to be said are counted, not listed.
     """
     yield f"Plan {receipt.plan}, applied {spoken(receipt.applied_at)} by {receipt.applied_by}"
+    if approved_by:
+        yield f"Approved by {', '.join(approved_by)}"
     for result in Result:
         yield f"  {result.value:<9} {receipt.outcomes.get(result, 0):>9,}"
     yield f"  {'planned':<9} {receipt.planned:>9,}"

@@ -34,9 +34,11 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Clock, Journal, Journalled, StepState
 from rollback.authors import Authors
-from rollback.batches import batches, write_size
+from rollback.batches import WRITING, batches, write_size
 from rollback.exchange import Exchange
+from rollback.lives import Lives
 from rollback.preflight import Decision, decide
+from rollback.select import LIVES
 from rollback.verdict import Changed, End, Sent, held_back, image, judge, outcome
 from snapshot.awaited import MODIFIED
 
@@ -132,6 +134,14 @@ class Run:
         self._tally = Counter(journal.tally(plan.id))
         self._tried = 0
         self._bad = 0
+        self._lives = Lives(
+            plan.id,
+            journal=journal,
+            exchange=exchange,
+            clock=clock,
+            settle=self._ended,
+            heartbeat=hooks.heartbeat,
+        )
 
     @property
     def left(self) -> int:
@@ -143,8 +153,12 @@ class Run:
         steps = self._journal.steps(self._plan.id, states=(StepState.SENDING,))
         for batch in batches(steps, canary=0, size=self._exchange.write_batch):
             self._hooks.heartbeat()
-            found = self._exchange.read([each.step.ref for each in batch])
-            pending = [self._interrupted(each, found.get(each.step.ref.id)) for each in batch]
+            if batch[0].step.action in LIVES:
+                self._lives.resume(batch, may_write=may_write)
+                continue
+            current = self._exchange.renamed(batch)
+            found = self._exchange.read([each.step.ref for each in current])
+            pending = [self._interrupted(each, found.get(each.step.ref.id)) for each in current]
             if may_write:
                 self._send(pending)
             self._settle(pending)
@@ -153,7 +167,7 @@ class Run:
         """Settle the steps that write nothing, as the plan foresaw them. No request is sent."""
         chunk: list[Outcome] = []
         for journalled in self._journal.steps(self._plan.id, states=(StepState.PLANNED,)):
-            if journalled.step.action is not Action.UPDATE:
+            if journalled.step.action not in WRITING:
                 chunk.append(outcome(journalled.step, {}))
             if len(chunk) == _CHUNK:
                 self._keep(chunk)
@@ -168,18 +182,22 @@ class Run:
         exchange, canary = self._exchange, self._restore.canary
         updates = self._plan.counts.get(Action.UPDATE, 0)
         size = write_size(updates, write=exchange.write_batch, bulk=exchange.bulk_batch)
-        for batch in batches(self._updates(), canary=canary, size=size):
+        for batch in batches(self._planned_writes(), canary=canary, size=size):
             if words := self._halt():
                 return Ending.HALTED, words
             if self._hooks.stopping():
                 return Ending.STOPPED, ""
             self._hooks.heartbeat()
-            self._batch([each.step for each in batch])
+            steps = [each.step for each in batch]
+            if steps[0].action in LIVES:
+                self._lives.batch(steps)
+            else:
+                self._batch(self._exchange.current(steps))
         return Ending.DONE, ""
 
-    def _updates(self) -> Iterator[Journalled]:
+    def _planned_writes(self) -> Iterator[Journalled]:
         for journalled in self._journal.steps(self._plan.id, states=(StepState.PLANNED,)):
-            if journalled.step.action is Action.UPDATE:
+            if journalled.step.action in WRITING:
                 yield journalled
 
     def _batch(self, steps: Sequence[Step]) -> None:
@@ -246,6 +264,12 @@ class Run:
         self._tried += len(pending)
         self._bad += sum(any(e.result in _BAD for e in each.ends.values()) for each in pending)
         self._keep([outcome(each.step, each.ends) for each in pending])
+
+    def _ended(self, outcomes: Sequence[Outcome]) -> None:
+        """Settle steps about the life of records."""
+        self._tried += len(outcomes)
+        self._bad += sum(each.result in _BAD for each in outcomes)
+        self._keep(outcomes)
 
     def _keep(self, outcomes: Sequence[Outcome]) -> None:
         if outcomes:

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import TypeAlias
 
 from crmtrail.model import (
+    Action,
     Actor,
     ActorKind,
     Change,
@@ -19,7 +20,9 @@ from crmtrail.model import (
     Op,
     Ref,
     Result,
+    Step,
     Token,
+    Tokens,
     Version,
 )
 from crmtrail.ports import Difference, Journalled
@@ -32,11 +35,14 @@ _LATER = "a later release"
 
 _UNABLE: Mapping[Op, str] = {
     Op.BASELINE: "this was the first sight of the record: no earlier value is known",
-    Op.CREATE: f"the record was created by it; deleting created records comes with {_LATER}",
-    Op.DELETE: f"the record was deleted by it; bringing deleted records back comes with {_LATER}",
-    Op.UNDELETE: f"the record was brought back by it; deleting it again comes with {_LATER}",
     Op.MERGE: f"the record was merged away by it; undoing merges comes with {_LATER}",
 }
+LIVES: frozenset[Action] = frozenset({Action.UNDELETE, Action.CREATE, Action.DELETE})
+"""Actions on the life of a record, not on its fields."""
+
+_CREATED = "the record was created by it; a plan of the whole operation removes it"
+_DELETED = "the record is deleted; a plan of it without named fields brings it back"
+_CAME: frozenset[Op] = frozenset({Op.CREATE, Op.UNDELETE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +73,28 @@ class Selected:
 
     ``unable`` says why the record as a whole cannot be put back, in plain words. Where there is
     nothing to put back, ``note`` may say why.
+
+    ``revive`` says that the record was live: if it is deleted now, it is to be brought back, with
+    the fields of ``revived`` (None: those it had last). ``goes`` says that it was not there before:
+    it is to go, if nobody changed it since ``goes_since``, or since it came where that is None.
     """
 
     ref: Ref
     targets: tuple[Target, ...] = ()
     unable: str = ""
     note: str = ""
+    revive: bool = False
+    revived: Tokens | None = None
+    goes: bool = False
+    goes_since: datetime | None = None
 
 
 def of_operation(members: Iterable[ChangeSet]) -> Iterator[Selected]:
     """Select everything an operation changed, a record at a time."""
     for row in _folded(members, lambda change: change.new is not None):
-        yield row if row.targets else replace(row, note="its values were changed there and back")
+        whole = row.revive or row.goes
+        there_and_back = "its values were changed there and back"
+        yield row if row.targets or whole else replace(row, note=there_and_back)
 
 
 def of_incident(
@@ -104,12 +120,15 @@ def of_incident(
         return change.field in wanted and (rule != "blanking" or blanked(change))
 
     for row in _folded(members, chosen):
+        if row.goes:
+            yield Selected(row.ref, unable=_CREATED)
+            continue
         targets = tuple(
             target
             for target in row.targets
             if rule != "blanking" or blank(target.bad, fields.get(target.field))
         )
-        if targets or row.unable:
+        if targets or row.unable or row.revive:
             yield replace(row, targets=targets)
 
 
@@ -127,19 +146,25 @@ def as_of(
         return Selected(ref, unable=f"nothing is known of this record at {when}")
     if then.deleted:
         return Selected(ref, unable=f"the record was deleted at {when}")
+    if now.deleted and names:
+        return Selected(ref, unable=_DELETED)
     chosen = names or sorted(then.fields)
     targets = tuple(
         Target(name, now.fields.get(name), then.fields.get(name), asked=bool(names))
         for name in dict.fromkeys(chosen)
         if not alike(now.fields.get(name), then.fields.get(name))
     )
-    return Selected(ref, targets, note=f"it holds the values of {when} already")
+    note = f"it holds the values of {when} already"
+    if now.deleted:
+        return Selected(ref, targets, note=note, revive=True, revived=then.fields)
+    return Selected(ref, targets, note=note)
 
 
 def of_differences(differences: Iterable[Difference], at: datetime) -> Iterator[Selected]:
     """Select how an object's records differ from a time.
 
-    Records created since are left as they are, and so are fields that nobody knew then.
+    Records created since are left as they are, and so are fields that nobody knew then. Records
+    deleted since come back; `revived` are their fields then, which the caller adds.
     """
     when = spoken(at)
     for difference in differences:
@@ -147,8 +172,7 @@ def of_differences(differences: Iterable[Difference], at: datetime) -> Iterator[
             note = f"created since {when}: putting values back deletes nothing"
             yield Selected(difference.ref, note=note)
         elif difference.op is Op.DELETE:
-            unable = f"deleted since {when}; bringing deleted records back comes with {_LATER}"
-            yield Selected(difference.ref, unable=unable)
+            yield Selected(difference.ref, revive=True)
         else:
             targets = tuple(
                 Target(change.field, change.new, change.old, asked=False)
@@ -161,15 +185,32 @@ def of_differences(differences: Iterable[Difference], at: datetime) -> Iterator[
 def of_undo(steps: Iterable[Journalled], plan: str) -> Iterator[Selected]:
     """Select what an applied plan really wrote, to put back what was there before each write."""
     by = Actor(ActorKind.APP, id=plan, name=f"crmtrail plan {plan}")
+    brought_back: set[Ref] = set()
     for journalled in steps:
-        results = {} if journalled.outcome is None else journalled.outcome.fields
+        ended = journalled.outcome
+        results = {} if ended is None else ended.fields
+        step = journalled.step
+        if step.action in LIVES:
+            if ended is not None and ended.result is Result.RESTORED:
+                brought_back.add(step.ref)
+                yield _reversed(step)
+            continue
+        if step.ref in brought_back:
+            continue  # it goes as a whole
         targets = tuple(
             Target(name, bad, journalled.before.get(name), by)
-            for name, bad in journalled.step.write.items()
+            for name, bad in step.write.items()
             if results.get(name) is Result.RESTORED
         )
         if targets:
-            yield Selected(journalled.step.ref, targets)
+            yield Selected(step.ref, targets)
+
+
+def _reversed(step: Step) -> Selected:
+    """Select the undo of a step that brought a record back, or that removed one."""
+    if step.action is Action.DELETE:
+        return Selected(step.ref, revive=True)
+    return Selected(step.ref, goes=True, note="it is gone already")
 
 
 def _folded(members: Iterable[ChangeSet], chosen: Callable[[Change], bool]) -> Iterator[Selected]:
@@ -179,6 +220,11 @@ def _folded(members: Iterable[ChangeSet], chosen: Callable[[Change], bool]) -> I
         unable = next((_UNABLE[each.op] for each in change_sets if each.op in _UNABLE), "")
         if unable:
             yield Selected(ref, unable=unable)
+        elif change_sets[0].op in _CAME:
+            yield Selected(ref, goes=True, goes_since=change_sets[-1].at, note="it is gone already")
+        elif change_sets[-1].op is Op.DELETE:
+            targets = tuple(_targets(change_sets, chosen))
+            yield Selected(ref, targets, revive=True)
         elif any(chosen(change) for each in change_sets for change in each.changes):
             yield Selected(ref, tuple(_targets(change_sets, chosen)))
 

@@ -146,7 +146,8 @@ def _judged(sent: Sent, name: str, found: Reading, us: str | None, *, landed: bo
         return End(Result.CONFLICT, _MEANWHILE)
     unmoved = alike(now, sent.before.get(name))
     what = "it still holds the value from before" if unmoved else "it now holds another value"
-    return End(Result.FAILED, f"accepted by the CRM but not kept: {what}")
+    said = f"; {sent.answer.message}" if sent.answer.message else ""
+    return End(Result.FAILED, f"accepted by the CRM but not kept: {what}{said}")
 
 
 def _in_doubt(sent: Sent, name: str, found: Reading, us: str | None) -> End:
@@ -273,7 +274,7 @@ def looked_at(
 ) -> Outcome:
     """Say how a settled step stands now: right already, changed since, or as it ended."""
     step, ended = journalled.step, journalled.outcome
-    if ended is None or not step.write:
+    if ended is None or step.action is not Action.UPDATE:
         return ended or outcome(step, {})
     ends = {
         name: _looked_at(name, write, ended.fields.get(name, Result.FAILED), found, changed)

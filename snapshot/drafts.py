@@ -95,8 +95,8 @@ def author_of(past: Past, found: Reading) -> tuple[Actor, datetime]:
     # A stamp of whole seconds does not move for a second edit within its second: if we last
     # looked while it was still running, the edit came after our look.
     running = found.edited_at == found.modified_at and past.known_at < found.edited_at + TICK
+    if found.modified_at == past.modified_at and not running:
+        return COMPUTED, found.read_at
     if found.edited_at != past.edited_at or running:
         return found.actor, found.edited_at
-    if found.modified_at != past.modified_at:
-        return STAMP_ONLY, found.modified_at
-    return COMPUTED, found.read_at
+    return STAMP_ONLY, found.modified_at

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine
 
 from crmtrail.errors import Unfound
 from crmtrail.model import ChangeSet, Op, Ref, Version
-from crmtrail.ports import Blame, Head
+from crmtrail.ports import Blame, Departure, Head
 from snapshot.asof import blamed, touches
 from snapshot.database import fetch, reading
+from snapshot.fates import UNTOLD, fates
 from snapshot.found import (
     END_OF_TIME,
     FRAME,
@@ -23,6 +24,7 @@ from snapshot.found import (
     find,
     version_of,
 )
+from snapshot.lineage import departure_of
 from snapshot.names import actor_of
 from snapshot.rows import Stored, versions_of, versions_of_record
 from snapshot.shelf import Shelf
@@ -69,10 +71,45 @@ def heads(connection: Connection, shelf: Shelf, refs: Sequence[Ref]) -> Mapping[
         rows = fetch(connection, _HEADS, (ids, object_row))
         framed = [Framed(row[0], Ref(source, object_, row[1]), *row[2:12]) for row in rows]
         states = unfolded(connection, shelf, framed)
+        gone = [one.ref.id for one, row in zip(framed, rows, strict=True) if row[-3]]
+        ends = fates(connection, object_row, gone)
         for one, (*_, deleted, known_at, erased) in zip(framed, rows, strict=True):
             times = (at_micros(known_at), at_micros(erased))
-            state = states[one.record_id]
-            found[one.ref] = Head(one.ref, one.number, state, bool(deleted), *times)
+            end = ends.get(one.ref.id, UNTOLD)
+            found[one.ref] = Head(
+                one.ref,
+                one.number,
+                states[one.record_id],
+                bool(deleted),
+                *times,
+                loss=end.loss,
+                merged_into=end.merged_into,
+                restorable_until=end.restorable_until,
+            )
+    return found
+
+
+def departures(
+    connection: Connection, shelf: Shelf, refs: Sequence[Ref]
+) -> Mapping[Ref, Departure]:
+    """Return how those of some records left that are stored as deleted."""
+    found: dict[Ref, Departure] = {}
+    for (source, object_), group in groupby(sorted(set(refs)), key=lambda r: (r.source, r.object)):
+        object_row = shelf.object_id(connection, source, object_)
+        if object_row is None:
+            continue
+        ids = json.dumps([ref.id for ref in group])
+        rows = connection.exec_driver_sql(
+            "SELECT r.ext_id, v.note, v.at, a.kind, a.ext_id, a.name, a.via, a.why"
+            " FROM json_each(?) AS t"
+            " CROSS JOIN record AS r ON r.object_id = ? AND r.ext_id = t.value"
+            " CROSS JOIN version AS v ON v.record_id = r.record_id AND v.number = r.number"
+            " CROSS JOIN actor AS a ON a.actor_id = v.actor_id WHERE r.deleted = 1",
+            (ids, object_row),
+        )
+        for id_, note, at, *actor in rows:
+            ref = Ref(source, object_, id_)
+            found[ref] = departure_of(note, at_micros(at), actor_of(actor))
     return found
 
 

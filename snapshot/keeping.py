@@ -17,6 +17,7 @@ from crmtrail.model import ChangeSet, Reading, Ref, Removal
 from crmtrail.ports import Kept, Notice, Noticed, Scene
 from snapshot import lines
 from snapshot.absorbing import Batch
+from snapshot.announced import announced
 from snapshot.arrivals import look_again, write_arrivals
 from snapshot.awaited import Sent, awaited
 from snapshot.desk import Desk, Place
@@ -70,6 +71,7 @@ def absorb_found(
                 schema=newest_schema(connection, place.object_id),
                 population=place.live + batch.newcomers() + len(arrivals),
                 operations=open_operations(connection, place.object_id, change_sets),
+                expected=announced(connection),
             ),
         )
 

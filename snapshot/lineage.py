@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from crmtrail.errors import Mistake
-from crmtrail.model import Ref
-from crmtrail.ports import Line, Succession
+from crmtrail.model import Actor, Loss, Ref, moment
+from crmtrail.ports import Departure, Line, Succession
 
 MERGED: Final = "merged"
 RECREATED: Final = "recreated"
@@ -23,6 +23,19 @@ def heir_in(note: str | None) -> str | None:
     told = {} if note is None else json.loads(note)
     heir = told.get("merged_into")
     return heir if isinstance(heir, str) else None
+
+
+def departure_of(note: str | None, at: datetime, actor: Actor) -> Departure:
+    """Return what the note of a removal's version tells."""
+    told = {} if note is None else json.loads(note)
+    until = told.get("restorable_until")
+    return Departure(
+        Loss(told.get("loss", Loss.DELETED)),
+        at,
+        actor,
+        told.get("merged_into"),
+        None if until is None else moment(until),
+    )
 
 
 def line(start: Ref, links_of: Callable[[Collection[Ref]], Iterable[Succession]]) -> Line:

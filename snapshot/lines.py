@@ -8,6 +8,7 @@ looked through again: they are few, and an index has them.
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import NamedTuple
 
 from sqlalchemy import Connection
@@ -58,6 +59,20 @@ def _rows_of(connection: Connection, object_: int, ids: Sequence[str]) -> Mappin
     return dict(rows.all())
 
 
+def _rows_by_ref(connection: Connection, refs: Collection[Ref]) -> dict[Ref, int]:
+    """Return the row ids of records of any object, of those that are known."""
+    found: dict[Ref, int] = {}
+    for (source, name), group in groupby(sorted(set(refs)), key=lambda r: (r.source, r.object)):
+        rows = connection.exec_driver_sql(
+            "SELECT r.ext_id, r.record_id FROM json_each(?) AS t"
+            " CROSS JOIN object AS o ON o.source = ? AND o.name = ?"
+            " CROSS JOIN record AS r ON r.object_id = o.object_id AND r.ext_id = t.value",
+            (json.dumps([ref.id for ref in group]), source, name),
+        )
+        found |= {Ref(source, name, id_): row for id_, row in rows}
+    return found
+
+
 def succeed(connection: Connection, old: Ref, new: Ref, at: datetime) -> None:
     """Note and seal that a record was made anew as another; a second time changes nothing.
 
@@ -79,6 +94,27 @@ def succeed(connection: Connection, old: Ref, new: Ref, at: datetime) -> None:
     )
     if added.rowcount:
         seal(connection, SUCCESSION, entry_of(old, new), at)
+
+
+def heirs(connection: Connection, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
+    """Return, for those of some records that were made anew, what they are now."""
+    if not connection.exec_driver_sql(
+        "SELECT 1 FROM succession WHERE kind = ? LIMIT 1", (RECREATED,)
+    ).all():
+        return {}
+    rows = _rows_by_ref(connection, refs)
+    now = dict(rows)
+    while True:
+        found = connection.exec_driver_sql(
+            _LINKS.format("record_id") + " WHERE s.kind = ?",
+            (json.dumps(sorted(set(now.values()))), RECREATED),
+        ).all()
+        went = {one: heir for one, heir, _, _ in sorted(found, key=lambda row: row[3])}
+        if not went:
+            break
+        now = {ref: went.get(row, row) for ref, row in now.items()}
+    names = _refs_of(connection, {row for ref, row in now.items() if row != rows[ref]})
+    return {ref: names[row] for ref, row in now.items() if row in names and row != rows[ref]}
 
 
 def line_of(connection: Connection, ref: Ref) -> Line:

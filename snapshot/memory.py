@@ -12,6 +12,7 @@ from typing import TypeAlias
 from crmtrail.errors import LeaseLost, Mistake, Unfound
 from crmtrail.model import (
     ChangeSet,
+    Expectation,
     Gap,
     Incident,
     IncidentState,
@@ -36,6 +37,7 @@ from crmtrail.ports import (
     Sweeps,
     Told,
 )
+from snapshot import announced
 from snapshot.absorbing import Batch, may_grow
 from snapshot.awaited import Sent
 from snapshot.counts import COMING_AND_GOING
@@ -231,6 +233,23 @@ class MemoryStore(MemorySweeps):
             self.seal(FINDING, finding_entry(incident), incident.seen_at)
         return batch.kept(incidents)
 
+    def expect(self, expected: Expectation) -> None:
+        """Note and seal what was announced."""
+        entry = announced.expect_entry(expected)
+        self._announced.append((announced.EXPECT, entry))
+        self.seal(announced.EXPECT, entry, self._clock.now())
+
+    def withdraw(self, id_: str, *, why: str, by: str) -> None:
+        """End what was announced; seal who and why.
+
+        Raises:
+            Unfound: there is no such announcement, or it was withdrawn.
+        """
+        announced.find(self.expectations(), id_)
+        entry = announced.withdraw_entry(id_, why, by)
+        self._announced.append((announced.WITHDRAW, entry))
+        self.seal(announced.WITHDRAW, entry, self._clock.now())
+
     def _scene(
         self, key: tuple[str, str], change_sets: Sequence[ChangeSet], newcomers: int
     ) -> Scene:
@@ -246,6 +265,7 @@ class MemoryStore(MemorySweeps):
             schema=self._objects[key].schema,
             population=self.standing(source, object_).records + newcomers,
             operations=sorted(near, key=lambda each: (each.started, each.id)),
+            expected=self.expectations(),
         )
 
     def _note(self, noticed: Noticed, started: datetime | None) -> Iterator[str]:

@@ -7,15 +7,27 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from crmtrail.model import ChangeSet, Checkpoint, Op, Ref, Version, utc
-from crmtrail.ports import Blame, Deed, Difference, Entry, Head, Line, Query, Verification
+from crmtrail.model import ChangeSet, Checkpoint, Expectation, Op, Ref, Version, utc
+from crmtrail.ports import (
+    Blame,
+    Deed,
+    Departure,
+    Difference,
+    Entry,
+    Head,
+    Line,
+    Query,
+    Verification,
+)
 from snapshot import lineage
+from snapshot.announced import in_force
 from snapshot.asof import Dated, Mark, blamed, compared, mark_at, touches, values_at
 from snapshot.canonical import digest_of, document_of
 from snapshot.deeds import Span, deed_of, start_of
 from snapshot.deeds import page_of as deeds_of
 from snapshot.drafts import Draft, Past
 from snapshot.entries import Said, action_entry, actor_key, actor_named, version_entry
+from snapshot.fates import UNTOLD, fate_in
 from snapshot.ledger import EMPTY_ROOT, leaf_hash, node_hash
 from snapshot.logpage import actor_matches, blanks, checked, page_of, shown
 from snapshot.memory_lines import Links
@@ -28,6 +40,21 @@ class _Record:
     past: Past
     drafts: list[Draft] = field(default_factory=list)
     leaves: list[int] = field(default_factory=list)
+
+    def head(self, ref: Ref) -> Head:
+        """Return the newest state."""
+        past = self.past
+        end = fate_in(self.drafts[-1].note) if past.deleted and self.drafts else UNTOLD
+        return Head(
+            ref,
+            past.number,
+            past.fields,
+            past.deleted,
+            past.known_at,
+            loss=end.loss,
+            merged_into=end.merged_into,
+            restorable_until=end.restorable_until,
+        )
 
     def marks(self) -> list[Mark]:
         made = [(draft.change_set, draft.deleted) for draft in self.drafts]
@@ -91,6 +118,7 @@ class MemoryHistory:
     def __init__(self) -> None:
         self._records: dict[Ref, _Record] = {}
         self._entries: list[bytes] = []
+        self._announced: list[tuple[str, Mapping[str, Any]]] = []
         self._links = Links(self._records.__contains__)
 
     def remember(self, ref: Ref, past: Past, drafts: Sequence[Draft]) -> None:
@@ -105,11 +133,26 @@ class MemoryHistory:
 
     def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
         """Return the newest stored state of each record that is known."""
-        known = {ref: self._records[ref].past for ref in refs if ref in self._records}
-        return {
-            ref: Head(ref, past.number, past.fields, past.deleted, past.known_at)
-            for ref, past in known.items()
-        }
+        return {ref: self._records[ref].head(ref) for ref in refs if ref in self._records}
+
+    def expectations(self) -> Sequence[Expectation]:
+        """Return what was announced and not withdrawn, oldest first."""
+        return in_force(self._announced)
+
+    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
+        """Return how those of some records left that are stored as deleted."""
+        found = {}
+        for ref in refs:
+            record = self._records.get(ref)
+            if record is not None and record.past.deleted:
+                last = record.drafts[-1]
+                made = last.change_set
+                found[ref] = lineage.departure_of(last.note, made.at, made.actor)
+        return found
+
+    def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
+        """Return, for those of some records that were made anew, what they are now."""
+        return self._links.heirs(refs)
 
     def version(
         self, ref: Ref, at: datetime | None = None, *, known: datetime | None = None

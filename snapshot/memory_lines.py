@@ -37,6 +37,22 @@ class Links:
         self.links[old, new] = Succession(old, new, RECREATED, utc(at))
         return True
 
+    def heirs(self, refs: Collection[Ref]) -> dict[Ref, Ref]:
+        """Return, for those of some records that were made anew, what they are now."""
+        went = {
+            link.record: link.heir
+            for link in sorted(self.links.values(), key=lambda one: one.at)
+            if link.kind == RECREATED
+        }
+        found: dict[Ref, Ref] = {}
+        for ref in refs:
+            now = ref
+            while now in went:
+                now = went[now]
+            if now != ref:
+                found[ref] = now
+        return found
+
     def line_of(self, ref: Ref) -> Line:
         """Return the records that are one line with a record."""
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, event
 from crmtrail.model import (
     ChangeSet,
     Checkpoint,
+    Expectation,
     Incident,
     IncidentState,
     Lease,
@@ -29,6 +30,7 @@ from crmtrail.ports import (
     Blame,
     Clock,
     Deed,
+    Departure,
     Difference,
     Entry,
     Head,
@@ -42,6 +44,7 @@ from crmtrail.ports import (
     Verification,
 )
 from snapshot import (
+    announced,
     compare,
     deeds,
     demands,
@@ -215,6 +218,38 @@ class SqlStore:
         """Return the newest schema kept."""
         with reading(self.engine) as connection:
             return schemas.schema_of(connection, source, object_)
+
+    def expect(self, expected: Expectation) -> None:
+        """Note and seal what was announced."""
+        with writing(self.engine) as connection:
+            entry = announced.expect_entry(expected)
+            leaves.seal(connection, announced.EXPECT, entry, self._clock.now())
+
+    def expectations(self) -> Sequence[Expectation]:
+        """Return what was announced and not withdrawn, oldest first."""
+        with reading(self.engine) as connection:
+            return announced.announced(connection)
+
+    def withdraw(self, id_: str, *, why: str, by: str) -> None:
+        """End what was announced; seal who and why.
+
+        Raises:
+            Unfound: there is no such announcement, or it was withdrawn.
+        """
+        with writing(self.engine) as connection:
+            announced.find(announced.announced(connection), id_)
+            entry = announced.withdraw_entry(id_, why, by)
+            leaves.seal(connection, announced.WITHDRAW, entry, self._clock.now())
+
+    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
+        """Return how those of some records left that are stored as deleted."""
+        with reading(self.engine) as connection:
+            return history.departures(connection, self.shelf, refs)
+
+    def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
+        """Return, for those of some records that were made anew, what they are now."""
+        with reading(self.engine) as connection:
+            return lines.heirs(connection, refs)
 
     def heads(self, refs: Sequence[Ref]) -> Mapping[Ref, Head]:
         """Return the newest stored state of each record that is known."""

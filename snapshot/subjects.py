@@ -1,7 +1,7 @@
 """Who or what is meant by ``source:object:id``, ``source:object`` or an e-mail address."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -20,6 +20,9 @@ _RECORD: Final = (
 )
 USERS: Final = frozenset({"user", "users"})
 """The objects of both vendors, in small letters, whose records are users of the CRM."""
+
+COMPANIONS: Final[Mapping[str, Sequence[str]]] = {"contacts": ("subscription_statuses",)}
+"""Objects whose records are of the same person: their ids begin with the person's and a dot."""
 
 _WRITE: Final = "write source:object:id, like sf:Contact:003..., or an e-mail address"
 
@@ -116,7 +119,8 @@ def subjects_of(connection: Connection, vault: Vault, text: str) -> list[Subject
     """
     named = Named.parse(text)
     if named.address is None:
-        return [_one(connection, named)]
+        one = _one(connection, named)
+        return [one, *_companions(connection, one.ref)]
     rows = connection.exec_driver_sql(
         _RECORD.format("subject_index AS i CROSS JOIN record AS r ON r.record_id = i.record_id")
         + " WHERE i.blind = ? ORDER BY o.source, o.name, r.ext_id",
@@ -166,6 +170,21 @@ def _one(connection: Connection, named: Named) -> Subject:
         told = f"{named.source}:{named.object}:{named.id}"
         raise Unfound(f"there is no record {told} in the store", hint="check source, object and id")
     return _subject(row)
+
+
+def _companions(connection: Connection, ref: Ref) -> list[Subject]:
+    """Return the records of other objects that are of the same person."""
+    found: list[Subject] = []
+    for name in COMPANIONS.get(ref.object.casefold(), ()):
+        object_row = known_object(connection, ref.source, name)
+        if object_row is not None:
+            rows = connection.exec_driver_sql(
+                _RECORD.format("record AS r")
+                + " WHERE r.object_id = ? AND r.ext_id >= ? AND r.ext_id < ? ORDER BY r.ext_id",
+                (object_row, f"{ref.id}.", f"{ref.id}/"),
+            )
+            found += [_subject(row) for row in rows]
+    return found
 
 
 def _subject(row: Sequence[object]) -> Subject:

@@ -9,7 +9,18 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from crmtrail.model import Actor, Change, ChangeSet, Event, Op, Reading, Token, Tokens, unknown
+from crmtrail.model import (
+    NULL,
+    Actor,
+    Change,
+    ChangeSet,
+    Event,
+    Op,
+    Reading,
+    Token,
+    Tokens,
+    unknown,
+)
 from snapshot.canonical import same
 from snapshot.drafts import (
     NO_CREATOR,
@@ -138,7 +149,7 @@ def backwards(found: Reading, *, new: bool) -> tuple[Draft, ...]:
     """
     events = _sorted(e for e in found.trail if e.field in found.fields)
     begun = _begin(found)
-    tokens = _before(found, events, whole=found.trail_whole or new)
+    tokens = _before(found, events, new=new)
     while events and events[0].at <= begun[0] + TICK and found.trail_whole:
         born = events.pop(0)
         tokens[born.field] = born.token
@@ -160,14 +171,24 @@ def _begin(found: Reading) -> tuple[datetime, Actor]:
     """Return from when on the history tells of a record, and who made it what it was then."""
     created, since = found.created_at, found.trail_since
     first = min((event.at for event in found.trail), default=found.modified_at)
-    if since is not None and (created is None or created < since):
+    if since is not None and (created is None or min(created, first) < since):
         return since, EARLIER
-    return (created, found.creator or NO_CREATOR) if created is not None else (first, EARLIER)
+    if created is None or first < created - TICK:
+        # What a merge made anew has the history of what went into it.
+        return first, found.creator or EARLIER
+    return created, found.creator or NO_CREATOR
 
 
-def _before(found: Reading, events: Sequence[Event], *, whole: bool) -> dict[str, Token]:
-    """Return what fields held before the first entry; absent where that is not known."""
-    tokens = dict(found.fields) if whole else {}
+def _before(found: Reading, events: Sequence[Event], *, new: bool) -> dict[str, Token]:
+    """Return what fields held before the first entry; absent where that is not known.
+
+    Where the vendor keeps history of every field, one without any entry was blank all the time:
+    if it is not, its history is not told.
+    """
+    tokens = dict(found.fields) if found.trail_whole or new else {}
+    if not new:
+        told = {event.field for event in events}
+        tokens = {name: now for name, now in tokens.items() if name in told or now == NULL}
     for event in reversed(events):
         if event.old is not None:
             tokens[event.field] = event.old

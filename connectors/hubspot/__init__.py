@@ -1,20 +1,24 @@
 """HubSpot. The entry point of the group ``crmtrail.connectors``."""
 
 from connectors.hubspot.connector import HubSpotConnector
-from crmtrail.config import Auth, AuthConfig, SourceConfig
-from crmtrail.errors import Mistake
+from crmtrail.config import Auth, SourceConfig
 from crmtrail.ports import Clock, Connector
+from crmtrail.sessions import Sessions
 
 
-def connect(source: str, settings: SourceConfig, auth: Auth, clock: Clock) -> Connector:
+def connect(
+    source: str,
+    settings: SourceConfig,
+    auth: Auth,
+    clock: Clock,
+    sessions: Sessions | None = None,
+) -> Connector:
     """Return a connector for one HubSpot account. Sends no request.
 
+    Those with the same ``sessions`` log in once between them, and keep HubSpot's limits together.
+
     Raises:
-        Mistake: ``api_version`` is written wrongly, or the method of auth is another than token.
+        Mistake: a version is written wrongly, the method of auth is none of HubSpot's, or a secret
+            cannot be right.
     """
-    if not isinstance(auth, AuthConfig):
-        raise Mistake(
-            f"{source}: HubSpot takes method: token only",
-            hint="make a private app in HubSpot, and give its token",
-        )
-    return HubSpotConnector(source, settings, auth, clock)
+    return HubSpotConnector(source, settings, auth, clock, sessions or Sessions())

@@ -6,12 +6,13 @@ names, so an entry that fits nowhere stays unknown with its raw words.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from crmtrail.model import Actor, ActorKind, unknown
 
 _USER_ID = re.compile(r"userId:(\d+)")
+_DIGITS = re.compile(r"\d{3,}")
 _RUN_ID = re.compile(r"enrollment|execution|action", re.IGNORECASE)
 
 _BY_USER = {
@@ -100,9 +101,19 @@ class Origin:
     user: str | None = None
 
     def __str__(self) -> str:
+        return self._words(self.id)
+
+    def lasting(self) -> str:
+        """Return the words that are the same for all that the actor does at a stretch.
+
+        The id of a single run of a workflow would tear one operation apart: it is left out.
+        """
+        return self._words(None if self.id and _RUN_ID.search(self.id) else self.id)
+
+    def _words(self, id_: str | None) -> str:
         said = {
             "sourceType": self.type or None,
-            "sourceId": self.id,
+            "sourceId": id_,
             "sourceLabel": self.label,
             "updatedByUserId": self.user,
         }
@@ -123,7 +134,12 @@ class Names(Protocol):
 
 
 def actor_of(origin: Origin, names: Names) -> Actor:
-    """Return the actor that an origin stands for."""
+    """Return the actor that an origin stands for; ``why`` keeps HubSpot's own words."""
+    actor = _actor(origin, names)
+    return actor if actor.why else replace(actor, why=origin.lasting())
+
+
+def _actor(origin: Origin, names: Names) -> Actor:
     kind = origin.type.upper()
     if kind in _BY_USER:
         return _user(origin, names, _BY_USER[kind])
@@ -182,9 +198,18 @@ def _user(origin: Origin, names: Names, via: str | None) -> Actor:
 
 
 def _import(origin: Origin, names: Names) -> Actor:
-    name = (names.import_(origin.id) if origin.id else None) or origin.label
+    name = _import_name(origin.id, names) or origin.label
     shown = name or origin.id or origin.type
     return Actor(ActorKind.IMPORT, origin.id, name, via=f"import {shown}")
+
+
+def _import_name(id_: str | None, names: Names) -> str | None:
+    """Return the name of an import; that its source id is the import's is not documented."""
+    if not id_:
+        return None
+    within = _DIGITS.search(id_)
+    known = dict.fromkeys((id_, within[0]) if within else (id_,))
+    return next((name for one in known if (name := names.import_(one))), None)
 
 
 def _automation(origin: Origin, kind: str) -> Actor:

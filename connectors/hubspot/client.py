@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -41,6 +41,7 @@ class Client:
         self._imports = client.crm.imports.core_api
         self._schemas = client.crm.schemas.core_api
         self._users = client.settings.users.users_api
+        self._defined: dict[str, Reply] = {}
 
     def listing(
         self,
@@ -48,15 +49,18 @@ class Client:
         *,
         after: str | None = None,
         names: Sequence[str] = (),
+        history: bool = False,
         archived: bool = False,
         limit: int = LIST_LIMIT,
     ) -> Told[shapes.Listing]:
-        """Return a page of live records, or of the recycle bin."""
+        """Return a page of live records, or of the recycle bin; with history at most 50."""
         options: dict[str, Any] = {"limit": limit, **_archived(archived)}
         if after is not None:
             options["after"] = after
         if names:
-            options["properties"] = listed(names)
+            options["properties"] = [",".join(names)] if history else listed(names)
+        if history:
+            options["properties_with_history"] = [",".join(names)]
         return self._decoded(
             self.transport.send(self._basic.get_page, object_, **options), shapes.Listing
         )
@@ -89,25 +93,41 @@ class Client:
             return Told(shapes.Batch(), self.transport.now())
         return self._decoded(reply, shapes.Batch)
 
-    def one(self, object_: str, id_: str) -> Told[shapes.Thing] | None:
-        """Return a live record; an id that was merged away answers with its survivor."""
+    def one(
+        self, object_: str, id_: str, *, names: Sequence[str] = ()
+    ) -> Told[shapes.Thing] | None:
+        """Return a live record; an id that was merged away answers with its survivor.
+
+        Properties that are named come with their history.
+        """
+        told = listed(names)
+        options: dict[str, Any] = (
+            {"properties": told, "properties_with_history": told} if names else {}
+        )
         try:
-            reply = self.transport.send(self._basic.get_by_id, object_, id_)
+            reply = self.transport.send(self._basic.get_by_id, object_, id_, **options)
         except Absent:
             return None
         return self._decoded(reply, shapes.Thing)
 
-    def update(self, object_: str, inputs: Sequence[Mapping[str, Any]]) -> shapes.Batch:
-        """Set properties of at most 100 records."""
-        reply = self.transport.send(
-            self._batch.update, object_, {"inputs": list(inputs)}, write=True
-        )
-        return self._decoded(reply, shapes.Batch, write=True).content
-
     def properties(self, object_: str) -> shapes.Properties:
         """Return the properties that exist now and are not sensitive."""
         reply = self.transport.send(self._properties.get_all, object_)
+        self._defined[object_] = reply
         return self._decoded(reply, shapes.Properties).content
+
+    def sensitive(self, object_: str, level: str) -> shapes.Properties:
+        """Return the properties of one level of sensitivity."""
+        path, query = f"/crm/v3/properties/{object_}", (("dataSensitivity", level),)
+        reply = self.transport.send(self._raw, path, "GET", query=query)
+        return self._decoded(reply, shapes.Properties).content
+
+    def defined(self, object_: str, within: timedelta) -> Told[shapes.Rows] | None:
+        """Return what `properties` was last answered, once, unless it is older than that."""
+        reply = self._defined.pop(object_, None)
+        if reply is None or self.transport.now() - reply.at > within:
+            return None
+        return self._decoded(reply, shapes.Rows)
 
     def owners(self, after: str | None, *, archived: bool) -> shapes.Owners:
         """Return a page of owners."""
@@ -132,6 +152,14 @@ class Client:
         reply = self.transport.send(self._schemas.get_all)
         return self._decoded(reply, shapes.CustomSchemas).content
 
+    def rows(
+        self, path: str, query: Sequence[tuple[str, str]] = (), *, body: object = None
+    ) -> Told[shapes.Rows]:
+        """Return one answer of a list of what is no record; with a body it is asked by POST."""
+        method = "GET" if body is None else "POST"
+        reply = self.transport.send(self._raw, path, method, body, query=query)
+        return self._decoded(reply, shapes.Rows)
+
     def account(self) -> shapes.Account:
         """Return the account behind the token."""
         return self._decoded(
@@ -148,13 +176,21 @@ class Client:
         )
         return self._decoded(reply, shapes.TokenFacts).content
 
-    def _raw(self, path: str, method: str, body: object = None, **options: Any) -> Any:
+    def _raw(
+        self,
+        path: str,
+        method: str,
+        body: object = None,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        **options: Any,
+    ) -> Any:
         """Carry out a call that HubSpot's client does not wrap."""
         return self._basic.api_client.call_api(
             path,
             method,
             {},
-            [],
+            list(query),
             {"Accept": "application/json"},
             body=body,
             response_types_map={},
@@ -183,9 +219,9 @@ def listed(names: Sequence[str]) -> list[str]:
     return list(names) if _room(names, "&properties=") <= _URL_ROOM else [",".join(names)]
 
 
-def fits_a_list(names: Sequence[str]) -> bool:
-    """Whether all names fit into the URL of one list request."""
-    return _room(names, "%2C") <= _URL_ROOM
+def fits_a_list(names: Sequence[str], *, history: bool = False) -> bool:
+    """Whether all names fit into the URL of one list request; with history each is told twice."""
+    return _room(names, "%2C") * (2 if history else 1) <= _URL_ROOM
 
 
 def _room(names: Sequence[str], separator: str) -> int:

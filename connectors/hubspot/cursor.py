@@ -52,6 +52,12 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         found: ids in the recycle bin so far in the current list.
         scan_next: a reconciling scan follows.
         ghosts: archived ids whose content nobody has read.
+        edited: archived ids that were edited since they were read.
+        narrow: whether the list of live records takes ids and stamps alone.
+        split: whether it takes ids alone, and content and history come by id.
+        scanned: whether this run lists every live record.
+        capped: properties of whose values from before a first load HubSpot kept but the newest: of
+            how many records, and the ids of some.
         newest: the newest stamp read in this run.
         behind: by how much the newest stamps were older than HubSpot's clock, at the least, so
             far: the clock that stamps records lags no more than that.
@@ -77,6 +83,11 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     found: tuple[str, ...] | None = None
     scan_next: bool = False
     ghosts: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    narrow: bool = False
+    split: bool = False
+    scanned: bool = False
+    capped: dict[str, tuple[int, tuple[str, ...]]] = {}
     newest: int | None = None
     behind: int | None = None
     polled: int | None = None
@@ -109,7 +120,8 @@ def opening(position: str | None, mode: Mode) -> Cursor:
     """Return the cursor of a run's first page.
 
     A run that was interrupted goes on where it stood. A scan keeps the old watermark: records
-    changed since then are read with their history, so that no author is lost.
+    changed since then are read with their history, so that no author is lost. A reconciling one
+    takes nothing but ids and stamps of the others.
     """
     try:
         kept = read_cursor(position) if position is not None else Cursor()
@@ -122,7 +134,9 @@ def opening(position: str | None, mode: Mode) -> Cursor:
         due = mode is Mode.RECONCILE and not scanning
         return kept.moved(scan_next=True) if due else kept
     fresh = kept.moved(start=None, after=None, edge=(), low=kept.since or 0, newest=None)
-    return fresh.moved(phase="search" if mode is Mode.INCREMENTAL else "count")
+    if mode is Mode.INCREMENTAL:
+        return fresh.moved(phase="search")
+    return fresh.moved(phase="count", narrow=fresh.since is not None)
 
 
 def drained(cursor: Cursor) -> Cursor:

@@ -9,10 +9,14 @@ import msgspec
 
 from connectors.hubspot.actors import Names
 from connectors.hubspot.client import Client
-from connectors.hubspot.readings import merged_away, mergers, reading_of, removal_of
-from connectors.hubspot.schema import MERGED
+from connectors.hubspot.forgotten import Forgotten
+from connectors.hubspot.history import beginning, is_contact
+from connectors.hubspot.merging import merged_away, merged_ids, mergers, traces
+from connectors.hubspot.readings import reading_of, removal_of
+from connectors.hubspot.refusals import Refusal
 from connectors.hubspot.shapes import Thing
-from crmtrail.errors import Unavailable
+from connectors.months import months_before
+from crmtrail.errors import PermissionMissing, Unavailable
 from crmtrail.model import Reading, Ref, Removal
 
 NAMES_A_REQUEST = 200
@@ -41,6 +45,7 @@ class Lookup:
         source: the source's name.
         names_of: the property names of an object.
         people: the names behind ids.
+        months: how far back history is wanted; 0: only that of what changes from now on.
     """
 
     def __init__(
@@ -49,26 +54,32 @@ class Lookup:
         source: str,
         names_of: Callable[[str], Sequence[str]],
         people: Names,
+        months: int,
     ) -> None:
         self._client = client
         self._source = source
         self._names_of = names_of
         self._people = people
+        self._forgotten = Forgotten(client, people)
+        self.months = months
 
     def ref(self, object_: str, id_: str) -> Ref:
         """Return the record's name."""
         return Ref(self._source, object_, id_)
 
-    def reading(self, object_: str, thing: Thing, at: datetime) -> Reading:
-        """Return a live record.
+    def reading(
+        self, object_: str, thing: Thing, at: datetime, since: datetime | None = None
+    ) -> Reading:
+        """Return a live record; where no history is imported, only that from ``since`` on.
 
         Raises:
             Unavailable: HubSpot left out a part that every record has.
         """
         try:
-            return reading_of(self.ref(object_, str(thing.id)), thing, at, self._people)
+            reading = reading_of(self.ref(object_, str(thing.id)), thing, at, self._people)
         except ValueError as error:
             raise Unavailable(f"HubSpot's answer is incomplete: {error}") from None
+        return beginning(reading, months_before(at, self.months) if self.months else since)
 
     def live(self, object_: str, ids: Sequence[str], *, history: bool) -> Found:
         """Return live records: one request, or one for each 200 properties."""
@@ -88,27 +99,68 @@ class Lookup:
         return Found(merged, parts[-1].at, tuple(survivors.values()))
 
     def binned(self, object_: str, ids: Sequence[str]) -> Found:
-        """Return those of the records that are in the recycle bin; one request."""
-        told = self._client.batch(object_, ids, archived=True)
+        """Return those of the records that are in the recycle bin; one request.
+
+        Not every object has a bin that can be read.
+        """
+        try:
+            told = self._client.batch(object_, ids, names=traces(object_), archived=True)
+        except (Refusal, PermissionMissing):
+            return Found({}, self._client.transport.now())
         # The flag alone is trusted if HubSpot should answer with live records here.
         things = {str(one.id): one for one in told.content.results if _is_archived(one)}
-        return Found(things, told.at)
+        asked = set(ids)
+        survivors = tuple(thing for id_, thing in things.items() if id_ not in asked)
+        return Found({id_: things[id_] for id_ in things if id_ in asked}, told.at, survivors)
 
-    def ghosts(self, object_: str, ids: Sequence[str]) -> list[Reading]:
-        """Return the content of records of the recycle bin; one request, at most 100 ids."""
-        told = self._client.batch(object_, ids, names=self._names_of(object_), archived=True)
-        return [
-            replace(self.reading(object_, one, told.at), deleted=True)
-            for one in told.content.results
-            if _is_archived(one) and str(one.id) in ids
-        ]
+    def buried(self, object_: str, ids: Sequence[str]) -> dict[str, Removal]:
+        """Return records of the recycle bin with their content; one request, at most 50 ids.
+
+        Whether HubSpot tells the history of such records is not documented.
+        """
+        names = self._names_of(object_)
+        history = len(names) <= NAMES_A_REQUEST
+        try:
+            told = self._client.batch(object_, ids, names=names, history=history, archived=True)
+        except Refusal:
+            if not history:
+                raise
+            told = self._client.batch(object_, ids, names=names, archived=True)
+        found: dict[str, Removal] = {}
+        for one in told.content.results:
+            ref = self.ref(object_, str(one.id))
+            if _is_archived(one) and ref.id in ids:
+                last = self.reading(object_, one, told.at)
+                found[ref.id] = replace(removal_of(ref, one, told.at), last=last)
+        return found
 
     def survivor(self, object_: str, id_: str) -> Removal | None:
         """Ask for an id alone; return the merge it was lost to, if it was. One request."""
-        told = self._client.one(object_, id_)
-        if told is None or str(told.content.id) == id_:
-            return None
-        return merged_away(self.ref(object_, id_), told.content, told.at)
+        found = self._traced(object_, id_)
+        return merged_away(found, id_) if found is not None and found.ref.id != id_ else None
+
+    def _traced(self, object_: str, id_: str) -> Reading | None:
+        """Return a live record with the traces of what was merged into it; one request."""
+        told = self._client.one(object_, id_, names=traces(object_))
+        return None if told is None else self.reading(object_, told.content, told.at)
+
+    def forgotten(self, object_: str, ids: Sequence[str]) -> dict[str, Removal]:
+        """Return those of the records that were deleted for privacy, as a second source says."""
+        return self._forgotten.among([self.ref(object_, id_) for id_ in ids])
+
+    def forgotten_lately(self, object_: str) -> list[Removal]:
+        """Return contacts that were deleted for privacy, wherever they lay, and are nowhere now.
+
+        Costs the request that asks for news of them, and two more for each 50 of them.
+        """
+        found: list[Removal] = []
+        news = self._forgotten.news() if is_contact(object_) else []
+        for ids in _chunks(news, READ_BATCH):
+            here = self.live(object_, ids, history=False).things
+            gone = [id_ for id_ in ids if id_ not in here]
+            binned = self.binned(object_, gone).things if gone else {}
+            found += self.forgotten(object_, [one for one in gone if one not in binned]).values()
+        return found
 
     def removals(self, object_: str, found: Found) -> list[Removal]:
         """Return the removals that records of the recycle bin stand for."""
@@ -118,9 +170,16 @@ class Lookup:
         ]
 
     def explained(self, object_: str, found: Found, missing: Sequence[str]) -> Iterator[Removal]:
-        """Yield the merges that unasked survivors explain among the missing ids."""
+        """Yield the merges that unasked survivors explain among the missing ids.
+
+        One that came without its history costs a request more: only that says when and by whom.
+        """
         for survivor in found.survivors:
             reading = self.reading(object_, survivor, found.at)
+            if not set(missing) & set(merged_ids(reading)):
+                continue
+            if not reading.trail:
+                reading = self._traced(object_, reading.ref.id) or reading
             told = {one.ref.id: one for one in mergers(reading)}
             yield from (told[id_] for id_ in missing if id_ in told)
 
@@ -130,26 +189,33 @@ class Lookup:
         """Return records as they are now; an id that HubSpot knows nothing of is absent.
 
         Live ids cost one request. Missing ones cost one more together, and one each for those
-        that are not in the recycle bin either.
+        that are not in the recycle bin either. Contacts that are nowhere cost one more: whether
+        they were deleted for privacy.
         """
         found = self.live(object_, ids, history=history)
         answers: dict[str, Reading | Removal] = {
             id_: self.reading(object_, thing, found.at) for id_, thing in found.things.items()
         }
-        missing = [id_ for id_ in ids if id_ not in answers]
-        answers |= {one.ref.id: one for one in self.explained(object_, found, missing)}
-        if missing := [id_ for id_ in missing if id_ not in answers]:
-            binned = self.binned(object_, missing)
+
+        def missing() -> list[str]:
+            return [id_ for id_ in ids if id_ not in answers]
+
+        answers |= {one.ref.id: one for one in self.explained(object_, found, missing())}
+        if unfound := missing():
+            binned = self.binned(object_, unfound)
             answers |= {one.ref.id: one for one in self.removals(object_, binned)}
-        for id_ in missing:
-            if id_ not in answers and (lost := self.survivor(object_, id_)) is not None:
+            answers |= {one.ref.id: one for one in self.explained(object_, binned, missing())}
+        for id_ in missing():
+            if (lost := self.survivor(object_, id_)) is not None:
                 answers[id_] = lost
+        if unfound := missing():
+            answers |= self.forgotten(object_, unfound)
         return answers
 
 
-def requested(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the property names to ask for; the trace of merges is always among them."""
-    return tuple(dict.fromkeys((*names, MERGED)))
+def requested(object_: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the property names to ask for; the traces of merges are always among them."""
+    return tuple(dict.fromkeys((*names, *traces(object_))))
 
 
 def _is_archived(thing: Thing) -> bool:

@@ -28,6 +28,7 @@ class People:
         self._client = client
         self._clock = clock
         self._users: dict[str, str] = {}
+        self._addresses: dict[str, str] = {}
         self._imports: dict[str, str] = {}
         self._asked: dict[str, datetime] = {}
         self._failures: Counter[str] = Counter()
@@ -41,6 +42,17 @@ class People:
         if id_ not in self._users:
             self._ask("users", self._fetch_users)
         return self._users.get(id_)
+
+    def id_of(self, email: str) -> str | None:
+        """Return the id of the user with an e-mail address, or None."""
+        address = email.casefold()
+        if address not in self._addresses:
+            self._ask("owners", self._fetch_owners)
+        if address not in self._addresses:
+            self._ask("former owners", self._fetch_former_owners)
+        if address not in self._addresses:
+            self._ask("users", self._fetch_users)
+        return self._addresses.get(address)
 
     def import_(self, id_: str) -> str | None:
         """Return an import's name, or None."""
@@ -104,3 +116,5 @@ class People:
         name = " ".join(part for part in (first, last) if part) or email
         if id_ is not None and name:
             self._users.setdefault(str(id_), name)
+        if id_ is not None and email:
+            self._addresses.setdefault(email.casefold(), str(id_))

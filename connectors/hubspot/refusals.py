@@ -8,10 +8,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
 
 from crmtrail.errors import (
     Ambiguous,
@@ -20,21 +21,30 @@ from crmtrail.errors import (
     CrmtrailError,
     Mistake,
     PermissionMissing,
+    PersonNeeded,
     RecordRefused,
     Throttled,
     Unavailable,
 )
+from crmtrail.model import stamp, utc
 
 _EMBEDDED = re.compile(r"Property values were not valid:\s*(\[.*\])", re.DOTALL)
+_DEAD_ENDS = "INVALID_OBJECT_IDS"
+"""Where 2026-09 names the records of an association that are gone."""
+
 _LOCKED_WAIT = 2.0
 _MIGRATION_WAIT = 3600.0
+_MIGRATION_MOST = 86_400.0
 _TEN_SECONDS = 10.0
 _ONE_SECOND = 1.0
 
 # HTTP statuses by which HubSpot says what to do; 423, 477 and 52x are its own.
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, LOCKED, TOO_MANY, MIGRATING = 401, 403, 404, 423, 429, 477
 _SERVER_ERRORS = range(500, 600)
-_TRANSIENT = frozenset({408, 425})
+TRANSIENT: Final = frozenset({408, 425})
+"""Statuses below 500 that say: not now."""
+_INSECURE = frozenset({525, 526})
+"""HubSpot's edge and HubSpot do not trust each other: nothing was carried out, nor will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +86,37 @@ def details_of(body: Mapping[str, Any]) -> tuple[Detail, ...]:
     found = [_detail(item) for item in body.get("errors") or () if isinstance(item, dict)]
     if match := _EMBEDDED.search(str(body.get("message") or "")):
         found += _embedded(match[1])
+    for dead in _context(body).get(_DEAD_ENDS) or ():
+        found.append(Detail(_DEAD_ENDS, (), str(dead)))
     if found:
         return tuple(found)
     return (Detail(_code(body), (), str(body.get("message") or "")),)
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], text: bytes, *, write: bool = False
+    status: int,
+    headers: Mapping[str, str],
+    text: bytes,
+    *,
+    write: bool = False,
+    repeatable: bool = True,
 ) -> CrmtrailError:
     """Return the error that an answer other than 2xx stands for.
 
-    ``write`` says that the request could have changed something: a gateway error then leaves
-    open whether it did.
+    Args:
+        status: its status.
+        headers: its headers.
+        text: its body.
+        write: the request could have changed something: a gateway error then leaves open whether
+            it did.
+        repeatable: sent twice, the request does no more than once.
     """
     body = body_of(text)
     if status in (TOO_MANY, LOCKED, MIGRATING):
-        return _paused(status, body, retry_after(headers))
-    if status == UNAUTHORIZED:
-        return CredentialsRefused(
-            "HubSpot refused the token (401)",
-            hint="check the token of this source; a private app's token changes when rotated",
-        )
-    if status == FORBIDDEN:
-        return _forbidden(body)
-    if status in _SERVER_ERRORS or status in _TRANSIENT:
+        return _paused(status, headers, body, repeatable=repeatable)
+    if status in (UNAUTHORIZED, FORBIDDEN) or status in _INSECURE:
+        return _for_a_person(status, body)
+    if status in _SERVER_ERRORS or status in TRANSIENT:
         return _broken(f"HubSpot answered {status}", write=write, after=retry_after(headers))
     if status == NOT_FOUND:
         return Absent(f"HubSpot knows no such object or record (404){_said(body)}")
@@ -112,7 +129,7 @@ def broken(error: HTTPError, *, write: bool) -> CrmtrailError:
 
     The text of ``error`` is left out: it may hold the URL.
     """
-    if isinstance(error, NewConnectionError | ConnectTimeoutError):
+    if isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError):
         return Unavailable(
             "HubSpot cannot be reached", hint="check base_url, the network and any proxy"
         )
@@ -145,12 +162,31 @@ def _broken(what: str, *, write: bool, after: float | None = None) -> CrmtrailEr
     return Unavailable(what, after=after)
 
 
-def _paused(status: int, body: Mapping[str, Any], after: float | None) -> CrmtrailError:
-    if status == LOCKED:
-        return Throttled("HubSpot has the record locked (423)", after=_LOCKED_WAIT)
+def _for_a_person(status: int, body: Mapping[str, Any]) -> CrmtrailError:
+    if status == UNAUTHORIZED:
+        return CredentialsRefused(
+            "HubSpot refused the token (401)",
+            hint="check the token of this source; a private app's token changes when rotated",
+        )
+    if status == FORBIDDEN:
+        return _forbidden(body)
+    return PersonNeeded(
+        f"HubSpot's edge cannot reach HubSpot safely ({status}); asking again does not help",
+        hint="see https://status.hubspot.com, and try again when it is mended there",
+    )
+
+
+def _paused(
+    status: int, headers: Mapping[str, str], body: Mapping[str, Any], *, repeatable: bool
+) -> CrmtrailError:
+    after = retry_after(headers)
     if status == MIGRATING:
-        what = "HubSpot is moving this account to another data centre (477)"
-        return Throttled(what, after=after or _MIGRATION_WAIT)
+        return _moving(headers)
+    if status == LOCKED and not repeatable:
+        return Ambiguous("HubSpot has a record locked (423); what was to be made may be there")
+    if status == LOCKED:
+        wait = max(_LOCKED_WAIT, after or 0.0)
+        return Throttled("HubSpot has the record locked (423)", after=wait)
     policy = str(body.get("policyName") or "").upper()
     said = str(body.get("message") or "").lower()
     if policy == "DAILY" or "daily" in said:
@@ -160,8 +196,29 @@ def _paused(status: int, body: Mapping[str, Any], after: float | None) -> Crmtra
             after=after,
         )
     ten = policy.startswith("TEN") or "ten_secondly" in said
-    wait = after if after is not None else _TEN_SECONDS if ten else _ONE_SECOND
+    wait = after or (_TEN_SECONDS if ten else _ONE_SECOND)
     return Throttled("HubSpot asks for a pause (429)", after=wait)
+
+
+def _moving(headers: Mapping[str, str]) -> CrmtrailError:
+    """Say that the portal is moving, and until when: up to a day."""
+    told = retry_after(headers)
+    wait = _MIGRATION_WAIT if told is None else min(told, _MIGRATION_MOST)
+    named = {name.lower(): value for name, value in headers.items()}
+    until = f"for {wait:.0f} s"
+    try:
+        now = utc(parsedate_to_datetime(named.get("date", "")))
+    except ValueError:
+        pass
+    else:
+        until = f"until {stamp(now + timedelta(seconds=wait))}"
+    if told is None:
+        until = "for up to a day; it does not say until when"
+    return Throttled(
+        f"HubSpot is moving this portal to another data centre (477), {until}",
+        hint="nothing is lost: the next run goes on where this one stopped",
+        after=wait,
+    )
 
 
 def _forbidden(body: Mapping[str, Any]) -> PermissionMissing:

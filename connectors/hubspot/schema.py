@@ -2,21 +2,8 @@
 
 from collections.abc import Sequence
 
-from connectors.hubspot.client import Client
-from connectors.hubspot.refusals import Absent, Refusal
 from connectors.hubspot.shapes import Property
-from crmtrail.errors import PermissionMissing
 from crmtrail.model import Field, FieldType, Schema
-
-STANDARD_OBJECTS = (
-    "contacts",
-    "companies",
-    "deals",
-    "tickets",
-    "line_items",
-    "products",
-    "quotes",
-)
 
 STAMPS = frozenset({"lastmodifieddate", "hs_lastmodifieddate", "hs_object_id"})
 """Bookkeeping: kept with each version, never a change by itself."""
@@ -53,7 +40,9 @@ _MONEY = frozenset(
         "hs_acv",
         "hs_arr",
         "hs_mrr",
+        "hs_pre_discount_amount",
         "hs_quote_amount",
+        "hs_tax_amount",
         "hs_tcv",
         "hs_total_discount",
         "price",
@@ -61,17 +50,6 @@ _MONEY = frozenset(
         "total_revenue",
     }
 )
-
-
-def objects(client: Client) -> Sequence[str]:
-    """Return the objects the token may list; one small request for each, one for custom ones."""
-    readable = [name for name in STANDARD_OBJECTS if _may_list(client, name)]
-    try:
-        custom = client.schemas().results
-    except (PermissionMissing, Absent, Refusal):
-        return readable
-    names = [one.fully_qualified_name or one.object_type_id or one.name for one in custom]
-    return readable + [name for name in names if name and name not in readable]
 
 
 def schema_of(source: str, object_: str, properties: Sequence[Property]) -> Schema:
@@ -129,11 +107,3 @@ def _references(one: Property) -> tuple[str, ...]:
     if one.referenced_object_type:
         return (one.referenced_object_type.lower(),)
     return ("owner",) if one.external_options and "owner" in one.name else ()
-
-
-def _may_list(client: Client, object_: str) -> bool:
-    try:
-        client.listing(object_, limit=1)
-    except (PermissionMissing, Absent, Refusal):
-        return False
-    return True

@@ -179,6 +179,7 @@ class Property(_Shape, frozen=True):
     show_currency_symbol: bool | None = None
     number_display_hint: str | None = None
     modification_metadata: Modification | None = None
+    data_sensitivity: str | None = None
 
 
 class Properties(_Shape, frozen=True):
@@ -188,8 +189,9 @@ class Properties(_Shape, frozen=True):
 
 
 class Owner(_Shape, frozen=True):
-    """An owner; ``user_id`` is what histories name."""
+    """An owner; ``user_id`` is what histories name, ``id`` what properties do."""
 
+    id: Number | None = None
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -246,6 +248,22 @@ class CustomSchemas(_Shape, frozen=True):
     """All custom objects."""
 
     results: list[CustomSchema]
+
+
+Row: TypeAlias = dict[str, msgspec.Raw]
+"""One thing of a list that is no record, each value as its JSON text."""
+
+
+class Rows(_Shape, frozen=True):
+    """A page of such things."""
+
+    results: list[Row]
+    paging: Paging | None = None
+
+    @property
+    def after(self) -> str | None:
+        """The token of the next page, if there is one."""
+        return after_of(self.paging)
 
 
 class Account(_Shape, frozen=True):

@@ -10,6 +10,8 @@ from connectors.hubspot.shapes import Thing, milliseconds
 
 _SMALL_BIN = 10
 _PAUSE = 30_000
+REFUSED = 120
+"""Stands for the pages of a bin that HubSpot does not list: it is asked again after an hour."""
 _DAY = 86_400_000
 
 
@@ -44,6 +46,18 @@ def is_unmet(one: Thing, cursor: Cursor) -> bool:
     if str(one.id) in cursor.recent or str(one.id) in (cursor.binned or ()):
         return False
     return milliseconds(one.created_at) >= since
+
+
+def is_edited(one: Thing, cursor: Cursor) -> bool:
+    """Whether an archived record may have been edited since it was last read.
+
+    On a first load nothing was read before.
+    """
+    since = cursor.polled if cursor.polled is not None else cursor.since
+    if since is None or one.updated_at is None:
+        return False
+    at = milliseconds(one.updated_at)
+    return at >= since and cursor.recent.get(str(one.id), -1) < at
 
 
 def noted(cursor: Cursor, ids: Collection[str], after: str | None) -> Cursor:

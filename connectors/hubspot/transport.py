@@ -1,37 +1,33 @@
 """HubSpot's own client as the transport: one pool, no retries, no models, any API version."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import urllib3
 from hubspot import HubSpot
 from hubspot.discovery.discovery_base import DiscoveryBase
 
 from connectors.hubspot.pacing import Pacer
-from connectors.hubspot.refusals import broken, refusal
+from connectors.hubspot.quota import DETAILS_PATH, USAGE_PATH, Quota, number
+from connectors.hubspot.refusals import (
+    FORBIDDEN,
+    NOT_FOUND,
+    UNAUTHORIZED,
+    broken,
+    refusal,
+)
+from connectors.hubspot.tokens import Bare, Grant, Tokens
+from connectors.hubspot.verbs import is_search, may_repeat
+from connectors.hubspot.versions import Versions, versions
+from connectors.hubspot.wire import proxy_for, whole
 from crmtrail.errors import BudgetSpent, CrmtrailError, Mistake
 from crmtrail.model import Usage, utc
 from crmtrail.ports import Clock
 
-_VERSION = re.compile(r"v3|\d{4}-\d{2}")
 _CONNECT_SECONDS = 10.0
-
-# The client knows only v3 and v4 paths. Date-based versions live at other ones; users exist
-# under 2026-03 only.
-_RULES = (
-    (re.compile(r"^/crm/v[34]/objects/"), "/crm/objects/{v}/"),
-    (re.compile(r"^/crm/v3/properties/"), "/crm/properties/{v}/"),
-    (re.compile(r"^/crm/v3/owners/?$"), "/crm/owners/{v}"),
-    (re.compile(r"^/crm/v3/imports/?$"), "/crm/imports/{v}"),
-    (re.compile(r"^/crm-object-schemas/v3/schemas"), "/crm-object-schemas/{v}/schemas"),
-    (re.compile(r"^/account-info/v3/"), "/account-info/{v}/"),
-    (re.compile(r"^/settings/v3/users/?"), "/settings/users/2026-03/"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +49,18 @@ class _Unsuccessful(Exception):
         self.body = body
 
 
-def rewritten(path: str, version: str) -> str:
-    """Return a path of the client for another API version; ``v3`` leaves it alone."""
-    if version == "v3":
-        return path
-    for pattern, replacement in _RULES:
-        if pattern.search(path):
-            return pattern.sub(replacement.replace("{v}", version), path, count=1)
-    return path
-
-
 class Transport:
     """Sends requests, counts them, and reads what the headers tell.
 
     Args:
         base_url: scheme and host.
-        token: the bearer token.
-        version: ``v3`` or a date-based version such as ``2026-03``; empty means ``v3``.
+        token: the bearer token, or where tokens come from.
+        version: ``v3`` or a date-based version such as ``2026-03``, or the version of each family
+            of APIs; empty means ``v3``.
         timeout: how long an answer may take.
         clock: used only where an answer carries no Date.
+        pacer: keeps requests under the limits.
+        quota: what is known of the daily quota.
 
     Raises:
         Mistake: the version is written wrongly.
@@ -81,76 +70,86 @@ class Transport:
         self,
         *,
         base_url: str,
-        token: str,
-        version: str,
+        token: str | Tokens,
+        version: str | Versions,
         timeout: timedelta,
         clock: Clock,
         pacer: Pacer | None = None,
+        quota: Quota | None = None,
     ) -> None:
-        if version and not _VERSION.fullmatch(version):
-            raise Mistake(
-                f"api_version {version!r} is not a HubSpot version",
-                hint="write v3 or a date-based version such as 2026-03",
-            )
-        self.calls = 0
         self.answers = 0
-        self.zone: str | None = None
+        self.versions = _versions(version)
+        self.quota = quota or Quota()
         self._base_url = base_url
-        self._token = token
-        self._version = version or "v3"
-        self._timeout = (_CONNECT_SECONDS, timeout.total_seconds())
+        self._tokens = Bare(token) if isinstance(token, str) else token
+        self._seconds = timeout.total_seconds()
+        self._timeout = (min(_CONNECT_SECONDS, self._seconds), self._seconds)
         self._clock = clock
         self._pacer = pacer or Pacer()
-        self._used: int | None = None
-        self._limit: int | None = None
+        self._calls = 0
+        self._writing = False
+        self._repeatable = True
         self._pool: Any = None
         self._heard: datetime | None = None
-        self.client = HubSpot(access_token=token, host=base_url, retry=False, api_factory=self._api)
+        proxy = proxy_for(base_url)
+        by = {} if proxy is None else {"proxy": proxy.url, "proxy_headers": proxy.headers}
+        # The client gets no token: each request is given the one that is good at its time.
+        self.client = HubSpot(host=base_url, retry=False, api_factory=self._api, **by)
 
     def send(
         self, call: Callable[..., Any], *args: Any, write: bool = False, **kwargs: Any
     ) -> Reply:
         """Carry out one request through a method of the client's API objects.
 
+        Args:
+            call: the method.
+            args: what it takes.
+            write: whether the request changes something; it then goes to the version for writes.
+            kwargs: what else it takes.
+
         Raises:
             CrmtrailError: of the kind that says what to do next.
         """
-        search = getattr(call, "__name__", "") == "do_search"
-        self._pacer.wait(search=search)
-        self.calls += 1
+        self._writing, self._repeatable = write, True
         try:
-            answer = call(*args, _preload_content=False, _request_timeout=self._timeout, **kwargs)
-            body = bytes(answer.data)
+            reply, headers = self._sent(call, *args, **kwargs)
         except _Unsuccessful as refused:
             self._note(refused.headers)
             raise self._error(refused, write=write) from None
         except urllib3.exceptions.HTTPError as error:
             raise broken(error, write=write) from None
-        self._note(answer.headers)
-        return Reply(answer.status, body, self.now())
+        if not self._tokens.renewable and self.quota.worth_asking(headers, self.now()):
+            self._ask_usage()
+        return reply
+
+    @property
+    def calls(self) -> int:
+        """How many requests were sent, those that log in included."""
+        return self._calls + self._tokens.calls
 
     def now(self) -> datetime:
         """Return the time of HubSpot's last answer, by its clock."""
         return self._heard or self._clock.now()
 
-    def learn_zone(self, name: str | None) -> None:
-        """Note the time zone by which the day of the account ends; an unknown one tells nothing."""
-        try:
-            self.zone = ZoneInfo(name).key if name else None
-        except (ZoneInfoNotFoundError, ValueError):
-            self.zone = None
-
     def usage(self) -> Usage:
-        """Return the daily budget as the last answer told it."""
-        return Usage(self._used, self._limit, self._midnight())
+        """Return the daily budget as it was told last."""
+        return self.quota.usage(self.now())
 
     def close(self) -> None:
         """Close the connections."""
         if self._pool is not None:
             self._pool.clear()
 
+    def _sent(
+        self, call: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> tuple[Reply, Mapping[str, str]]:
+        answer = call(*args, _preload_content=False, _request_timeout=self._timeout, **kwargs)
+        body = whole(answer, self._seconds)
+        self._note(answer.headers)
+        return Reply(answer.status, body, self.now()), answer.headers
+
     def _api(self, package: Any, name: str, config: dict[str, Any]) -> Any:
-        """Make an API object of the client that shares our pool and rewrites paths."""
+        """Make an API object of the client that shares our pool and goes by our rules."""
         api = DiscoveryBase._default_api_factory(package, name, config)  # noqa: SLF001 -- the documented api_factory hook has no public base to call
         client = api.api_client
         client.set_default_header("Accept-Encoding", "gzip")
@@ -160,44 +159,102 @@ class Transport:
         original = client.rest_client.request
 
         def request(method: str, url: str, **kwargs: Any) -> Any:
-            path = rewritten(url.removeprefix(self._base_url), self._version)
-            try:
-                return original(method, self._base_url + path, **kwargs)
-            except urllib3.exceptions.HTTPError:
-                raise
-            except Exception as error:  # noqa: BLE001 -- each package of the client has its own, unrelated exception class
-                raise _unsuccessful(error) from None
+            path = url.removeprefix(self._base_url)
+            self._repeatable = may_repeat(method, path)
+            path = self.versions.rewritten(path, write=self._writing)
+            return self._authorised(original, method, path, kwargs)
 
         client.rest_client.request = request
         return api
 
+    def _authorised(
+        self, original: Callable[..., Any], method: str, path: str, kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Send a request; where its token has ended, send the same once more with a new one."""
+        grant = self._tokens.current()
+        try:
+            return self._once(original, method, path, kwargs, grant)
+        except _Unsuccessful as refused:
+            if refused.status != UNAUTHORIZED or not self._tokens.renewable:
+                raise
+            self._note(refused.headers)
+        return self._once(original, method, path, kwargs, self._tokens.renew(grant))
+
+    def _once(
+        self,
+        original: Callable[..., Any],
+        method: str,
+        path: str,
+        kwargs: Mapping[str, Any],
+        grant: Grant,
+    ) -> Any:
+        self.quota.refuse_if_spent(self.now())
+        self._pacer.wait(search=is_search(path))
+        self._calls += 1
+        # The client adds to the headers it is given.
+        headers = {**(kwargs.get("headers") or {}), "Authorization": f"Bearer {grant.token}"}
+        try:
+            return original(method, self._base_url + path, **{**kwargs, "headers": headers})
+        except urllib3.exceptions.HTTPError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- each package of the client has its own, unrelated exception class
+            raise _unsuccessful(error) from None
+
     def _error(self, answer: _Unsuccessful, *, write: bool) -> CrmtrailError:
-        error = refusal(answer.status, answer.headers, answer.body, write=write)
-        if self._token in str(error):  # HubSpot may quote what it was sent
-            error.args = (str(error).replace(self._token, "[token]"),)
-        if isinstance(error, BudgetSpent) and error.after is None and (end := self._midnight()):
-            error.after = max(0.0, (end - self.now()).total_seconds())
+        body = answer.body
+        for secret in self._tokens.secrets():  # HubSpot may quote what it was sent
+            body = body.replace(secret.encode(), b"[token]")
+        again = self._repeatable
+        error = refusal(answer.status, answer.headers, body, write=write, repeatable=again)
+        if isinstance(error, BudgetSpent):
+            self._ask_usage()
+            return self.quota.spent(self.now(), error.after)
         return error
+
+    def _ask_usage(self) -> None:
+        """Ask how the day's quota stands, else for the time zone by which the day ends.
+
+        A portal that does not tell them is no failure.
+        """
+        if not self.quota.asking():
+            return
+        self._writing = False
+        for path in (USAGE_PATH, DETAILS_PATH):
+            body = self._asked(path)
+            if body is None or self.quota.learn(body):
+                return
+
+    def _asked(self, path: str) -> bytes | None:
+        """Return what is told there; empty: not to us; None: nothing more will be now."""
+        raw = self.client.crm.objects.basic_api.api_client.call_api
+        json = {"Accept": "application/json"}
+        try:
+            reply, _ = self._sent(raw, path, "GET", {}, [], json, response_types_map={})
+        except _Unsuccessful as refused:
+            self._note(refused.headers)
+            return b"" if refused.status in (FORBIDDEN, NOT_FOUND) else None
+        except (CrmtrailError, urllib3.exceptions.HTTPError):
+            return None
+        return reply.body
 
     def _note(self, headers: Mapping[str, str]) -> None:
         self.answers += 1
-        limit = _number(headers.get("X-HubSpot-RateLimit-Daily"))
-        left = _number(headers.get("X-HubSpot-RateLimit-Daily-Remaining"))
-        if limit is not None and left is not None:
-            self._limit, self._used = limit, max(0, limit - left)
-        most = _number(headers.get("X-HubSpot-RateLimit-Max"))
-        interval = _number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
+        self.quota.note(headers)
+        most = number(headers.get("X-HubSpot-RateLimit-Max"))
+        interval = number(headers.get("X-HubSpot-RateLimit-Interval-Milliseconds"))
         if most and interval:
-            self._pacer.learn(most, interval / 1000)
+            left = number(headers.get("X-HubSpot-RateLimit-Remaining"))
+            self._pacer.learn(most, interval / 1000, left)
         self._heard = _date(headers.get("Date", ""))
 
-    def _midnight(self) -> datetime | None:
-        """Return the next midnight of the account, where its time zone is known."""
-        if self.zone is None:
-            return None
-        local = self.now().astimezone(ZoneInfo(self.zone))
-        day = (local + timedelta(days=1)).date()
-        return datetime(day.year, day.month, day.day, tzinfo=local.tzinfo).astimezone(UTC)
+
+def _versions(told: str | Versions) -> Versions:
+    if isinstance(told, Versions):
+        return told
+    try:
+        return versions(told, {}, "")
+    except ValueError as error:
+        raise Mistake(str(error), hint="write v3 or a date-based version such as 2026-03") from None
 
 
 def _unsuccessful(error: Exception) -> Exception:
@@ -220,7 +277,3 @@ def _date(text: str) -> datetime | None:
         return utc(parsedate_to_datetime(text))
     except ValueError:
         return None
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None

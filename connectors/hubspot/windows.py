@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from connectors.hubspot.client import SEARCH_LIMIT
 from connectors.hubspot.cursor import Cursor
-from connectors.hubspot.readings import is_contact
+from connectors.hubspot.history import is_contact
 from connectors.hubspot.shapes import Hits, Thing, milliseconds, stamp_of
 
 OFFSETS = 10_000
@@ -37,12 +37,16 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Walk the ids at one stamp: those after ``last``, ``taken`` of ``total`` so far."""
+    """Walk the ids at one stamp: those after ``last``, ``taken`` of ``total`` so far.
+
+    ``after``: an offset.
+    """
 
     stamp: int
     last: str = ""
     taken: int = 0
     total: int = 0
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,26 +80,45 @@ def flood_body(object_: str, flood: Flood) -> dict[str, Any]:
     filters = [_between(stamp, flood.stamp, flood.stamp)]
     if flood.last:
         filters.append({"propertyName": "hs_object_id", "operator": "GT", "value": flood.last})
-    return _body(stamp, filters, sort="hs_object_id")
+    body = _body(stamp, filters, sort="hs_object_id")
+    return body | ({"after": flood.after} if flood.after else {})
 
 
-def after_search(window: Search, hits: Sequence[Hit], after: str | None) -> Go:
+def after_search(
+    window: Search, hits: Sequence[Hit], after: str | None, *, doubtful: bool = False
+) -> Go:
     """Return how to go on after a page of hits; ``after`` is HubSpot's token of the next page.
 
-    A page may be short or empty and still not be the last.
+    A page may be short or empty and still not be the last. ``doubtful``: HubSpot counts more hits
+    than it showed, so that what looks like the last page is searched on from.
     """
     stamps = [at for _, at in hits]
-    if stamps != sorted(stamps) or (stamps and stamps[0] < window.low):
-        return Scan()
+    orderly = stamps == sorted(stamps) and not (stamps and stamps[0] < window.low)
     if after is None:
-        return Over()
+        return _searched_on(window, hits) if doubtful and orderly and hits else Over()
+    if not orderly:
+        return Scan()
     if not stamps:
-        within = after.isdigit() and int(after) + SEARCH_LIMIT <= OFFSETS
-        return Search(window.low, window.edge, after) if within else Scan()
+        onward = _within(after) and after != window.after
+        return Search(window.low, window.edge, after) if onward else Scan()
     last = stamps[-1]
     if last == window.low or stamps[0] == last:
         return Flood(last)
     return Search(last, tuple(id_ for id_, at in hits if at == last))
+
+
+def _searched_on(window: Search, hits: Sequence[Hit]) -> Go:
+    last = hits[-1][1]
+    edge = {id_ for id_, at in hits if at == last}
+    if last > window.low:
+        return Search(last, tuple(sorted(edge)))
+    news = edge - set(window.edge)
+    return Search(last, (*window.edge, *sorted(news))) if news else Over()
+
+
+def _within(after: str) -> bool:
+    """Whether HubSpot takes an offset."""
+    return after.isdigit() and int(after) + SEARCH_LIMIT <= OFFSETS
 
 
 def after_flood(flood: Flood, hits: Sequence[Hit], after: str | None, total: int) -> Go:
@@ -108,22 +131,24 @@ def after_flood(flood: Flood, hits: Sequence[Hit], after: str | None, total: int
     taken = flood.taken + len(hits)
     if after is not None and hits and taken <= announced + SEARCH_LIMIT:
         return Flood(flood.stamp, hits[-1][0], taken, announced)
+    if after is not None and not hits and _within(after) and after != flood.after:
+        return Flood(flood.stamp, flood.last, taken, announced, after)
     complete = after is None and taken >= announced and taken <= announced + SEARCH_LIMIT
     return Search(flood.stamp + 1) if complete else Scan()
 
 
 def fresh(hits: Sequence[Hit], window: Search, recent: Mapping[str, int]) -> list[str]:
-    """Return the ids of a page that were not read yet with the stamp they bear."""
+    """Return the ids of a page that were not read yet with the stamp they bear, if any."""
     done = set(window.edge)
     return [
         id_
         for id_, at in hits
-        if not (at == window.low and id_ in done) and recent.get(id_, -1) < at
+        if not (at == window.low and id_ in done) and (at < 0 or recent.get(id_, -1) < at)
     ]
 
 
 def hits_of(object_: str, page: Hits) -> list[Hit]:
-    """Return ids and stamps; a record without a stamp gets -1, which no window trusts."""
+    """Return ids and stamps; a record without a stamp gets -1: it is read in any case."""
     name = stamp_property(object_)
     return [(str(one.id), _stamp(one, name)) for one in page.results]
 
@@ -133,14 +158,16 @@ def onward(cursor: Cursor, go: Go) -> Cursor:
     match go:
         case Search(low, edge, after):
             return cursor.moved(low=low, edge=edge, after=after, walk=_NO_WALK, then="search")
-        case Flood(stamp, last, taken, total):
+        case Flood(stamp, last, taken, total, after):
             edge = cursor.edge if stamp == cursor.low else ()
             walk = (last, taken, total)
-            return cursor.moved(low=stamp, edge=edge, after=None, walk=walk, then="flood")
+            return cursor.moved(low=stamp, edge=edge, after=after, walk=walk, then="flood")
         case Over():
             return cursor.moved(after=None, then="bin")
         case Scan():
-            return cursor.moved(after=None, walk=_NO_WALK, then="count")
+            return cursor.moved(
+                after=None, walk=_NO_WALK, then="count", narrow=cursor.since is not None
+            )
 
 
 def _between(stamp: str, low: int, high: int | None) -> dict[str, Any]:

@@ -1,81 +1,80 @@
-"""Setting field values: one batch, told apart record by record."""
+"""Setting field values: one batch, told apart record by record.
+
+What HubSpot would not take is left out before it is sent, and told; the rest of the record goes.
+Whether it stayed is for the caller to read: HubSpot takes some values without keeping them.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
-import msgspec
-
+from connectors.hubspot.admin_rules import Kept, breaches
 from connectors.hubspot.client import Client
+from connectors.hubspot.fitness import (
+    STAGE,
+    Flaw,
+    asked_of,
+    bars,
+    completed,
+    flaws,
+    partly,
+    refused,
+    without,
+)
+from connectors.hubspot.halving import Halving, Input, Word, sorted_word
+from connectors.hubspot.owning import Owners, owners_in
+from connectors.hubspot.posts import RECORDS, Made, Posts
 from connectors.hubspot.readings import plain
-from connectors.hubspot.refusals import Absent, Detail, Refusal, details_of
-from connectors.hubspot.shapes import Batch, BatchError
-from connectors.hubspot.words import explained
-from crmtrail.errors import Ambiguous, CrmtrailError
-from crmtrail.model import NULL, Answer, Field, Token, Verdict, Write
+from connectors.hubspot.refusals import Refusal
+from crmtrail.errors import CrmtrailError
+from crmtrail.model import NULL, Answer, Field, FieldType, Token, Verdict, Write
 
-WRITE_BATCH = 100
-
-_STAGE = "lifecyclestage"
-"""Moves forward only: HubSpot silently ignores a step back unless the property is blank."""
+WRITE_BATCH: Final = RECORDS
+_OWNER: Final = "owner"
 
 
-def spelled(token: Token) -> str:
+def spelled(token: Token, field: Field | None = None) -> str:
     """Return a token as HubSpot takes it: text always, and "" for a blank.
 
-    A list of choices starting with ";" would be appended to the present ones, so that is cut.
+    A list of choices starting with ";" would be appended to the present ones, so that is cut,
+    also where it is not known what the field holds.
     """
     if token == NULL:
         return ""
     if not token.startswith('"'):
         return token
     text: str = json.loads(token)
-    return text.removeprefix(";")
-
-
-def unfit(write: Write, fields: Mapping[str, Field]) -> Answer | None:
-    """Return the refusal of a write that HubSpot could not carry out, or None.
-
-    ``fields`` empty means that the token may not read the metadata: HubSpot then decides.
-    """
-    if not fields:
-        return None
-    gone = sorted(name for name in write.fields if name not in fields)
-    if gone:
-        message = f"HubSpot has no property {', '.join(gone)} that this token can see"
-        hint = "the property was deleted, or is sensitive; leave it out or create it again"
-        return Answer(write.key, Verdict.REFUSED, "PROPERTY_DOESNT_EXIST", message, hint)
-    locked = sorted(name for name in write.fields if not fields[name].updateable)
-    if locked:
-        message = f"{', '.join(locked)}: HubSpot computes this value or lets nobody write it"
-        return Answer(
-            write.key, Verdict.REFUSED, "READ_ONLY_VALUE", message, "leave the property out"
-        )
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """One record of one request."""
-
-    key: str
-    id: str
-    properties: Mapping[str, str]
+    return text.lstrip(";") if field is None or field.type is FieldType.MULTICHOICE else text
 
 
 class Writing:
-    """Writes one batch and collects the verdicts.
+    """Writes one batch and collects the verdicts; nothing is sent twice.
 
-    Nothing is sent twice: a part of the batch that is refused as a whole was not carried out,
-    so its halves are new requests.
+    Args:
+        client: the API.
+        object_: the object.
+        fields: its properties; none where the token may not read them.
+        owners: knows who is active.
+        rules: what an admin set for the object's properties.
     """
 
-    def __init__(self, client: Client, object_: str, fields: Mapping[str, Field]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        object_: str,
+        fields: Mapping[str, Field],
+        owners: Owners | None = None,
+        rules: Kept | None = None,
+    ) -> None:
         self._client = client
+        self._posts = Posts(client)
         self._object = object_
         self._fields = fields
-        self._answers: dict[str, Answer] = {}
-        self._landed = False
+        self._owners = owners or Owners(client)
+        self._rules = rules or {}
+        self._flaws: dict[str, list[Flaw]] = {}
+        self._halving = Halving()
 
     def write(self, writes: Sequence[Write]) -> Sequence[Answer]:
         """Carry out the writes and answer each, in their order.
@@ -84,98 +83,129 @@ class Writing:
             Throttled: nothing was sent.
             Ambiguous: the whole batch may or may not have landed.
         """
-        for write in writes:
-            if refused := unfit(write, self._fields):
-                self._answers[write.key] = refused
-        due = [write for write in writes if write.key not in self._answers]
-        for turn in _turns(due):
-            inputs = [_Input(one.key, one.ref.id, _properties(one)) for one in turn]
-            back = self._backward(inputs)
-            self._send([_Input(one.key, one.id, {_STAGE: ""}) for one in back], final=False)
-            self._send([one for one in inputs if one.key not in self._answers])
-        return [self._answers[write.key] for write in writes]
+        values = {write.key: self._fit(write) for write in writes}
+        self._own(values)
+        for turn in _turns([write for write in writes if values[write.key]]):
+            self._turn(turn, values)
+        return [self._answer(write) for write in writes]
 
-    def _backward(self, inputs: Sequence[_Input]) -> list[_Input]:
-        """Return the records whose lifecycle stage would move back; one read, if any has one."""
-        staged = [one for one in inputs if one.properties.get(_STAGE)]
-        if not staged:
-            return []
-        told = self._client.batch(self._object, [one.id for one in staged], names=(_STAGE,))
-        now = {str(one.id): plain(one.properties.get(_STAGE)) for one in told.content.results}
-        return [one for one in staged if self._is_back(now.get(one.id), one.properties[_STAGE])]
+    def _fit(self, write: Write) -> dict[str, str]:
+        fields = self._fields
+        values = {n: spelled(token, fields.get(n)) for n, token in write.fields.items()}
+        found = flaws(values, fields)
+        fit = without(values, found, self._object)
+        broken = breaches(fit, self._rules)
+        self._flaws[write.key] = found + broken
+        return without(fit, broken, self._object)
 
-    def _is_back(self, present: str | None, target: str) -> bool:
-        if present is None or present == target:
+    def _own(self, values: dict[str, dict[str, str]]) -> None:
+        """Leave out owners who are not active."""
+        owned = {name for name, field in self._fields.items() if _OWNER in field.references}
+        gone = self._owners.inactive_in(values.values(), owned)
+        for key, each in values.items():
+            for name in sorted(owned & each.keys()):
+                if owners_in(each[name]) & gone:
+                    message = f"{name}: owner {each.pop(name)} is gone or inactive"
+                    self._flaws[key].append(Flaw("INVALID_OWNER_ID", name, message))
+
+    def _turn(self, turn: Sequence[Write], values: dict[str, dict[str, str]]) -> None:
+        try:
+            now = self._now(turn, values)
+        except CrmtrailError as error:
+            if not self._halving.landed:
+                raise
+            self._halving.doubt([_input(write, values[write.key]) for write in turn], error)
+            return
+        ready: list[tuple[Write, dict[str, str]]] = []
+        for write in turn:
+            held = now.get(write.ref.id, {})
+            found = bars(self._object, values[write.key], held)
+            self._flaws[write.key] += found
+            sent = without(values[write.key], found, self._object)
+            if sent:
+                ready.append((write, completed(self._object, sent, held)))
+        back = [
+            (write, {STAGE: ""})
+            for write, sent in ready
+            if self._is_back(now.get(write.ref.id, {}).get(STAGE), sent.get(STAGE))
+        ]
+        self._send([_input(write, sent, ".blank") for write, sent in back], final=False)
+        answered = self._halving.answers
+        self._send([_input(write, sent) for write, sent in ready if write.key not in answered])
+
+    def _now(
+        self, turn: Sequence[Write], values: Mapping[str, Mapping[str, str]]
+    ) -> Mapping[str, Mapping[str, str | None]]:
+        """Return what must be known of records before they are written; one read, if anything."""
+        asked = {write.ref.id: asked_of(self._object, values[write.key]) for write in turn}
+        names = sorted(set().union(*asked.values()))
+        ids = [id_ for id_, some in asked.items() if some]
+        if not ids:
+            return {}
+        try:
+            told = self._client.batch(self._object, ids, names=names).content
+        except Refusal:  # what cannot be looked at is for HubSpot to judge
+            return {}
+        return {
+            str(one.id): {name: plain(one.properties.get(name)) for name in names}
+            for one in told.results
+        }
+
+    def _is_back(self, present: str | None, target: str | None) -> bool:
+        if not target or present is None or present == target:
             return False
-        order = self._fields[_STAGE].options if _STAGE in self._fields else ()
+        order = self._fields[STAGE].options if STAGE in self._fields else ()
         if present in order and target in order:
             return order.index(target) < order.index(present)
         return True  # the order is not known: clearing first works either way
 
-    def _send(self, inputs: Sequence[_Input], *, final: bool = True) -> None:
-        """Send a request, halving it where HubSpot refuses it as a whole.
+    def _send(self, inputs: Sequence[Input], *, final: bool = True) -> None:
+        """Send a request; only the ``final`` one of a record makes its verdict ACCEPTED."""
+        post = partial(updated, self._posts, self._object)
+        self._halving.send(inputs, post, accepted if final else _later)
 
-        Only the ``final`` request of a record makes its verdict ACCEPTED.
-        """
-        if not inputs:
-            return
-        body = [
-            {"id": one.id, "properties": dict(one.properties), "objectWriteTraceId": one.key}
-            for one in inputs
-        ]
-        try:
-            batch = self._client.update(self._object, body)
-        except (Refusal, Absent) as error:
-            self._refused(inputs, error, final=final)
-        except CrmtrailError as error:
-            if not self._landed:
-                raise
-            self._unknown(inputs, error)
-        else:
-            self._landed = True
-            self._judge(inputs, batch, final=final)
+    def _answer(self, write: Write) -> Answer:
+        found = self._flaws[write.key]
+        answer = self._halving.answers.get(write.key)
+        if answer is None:
+            # Nothing was sent of it: all of it was left out, or there was nothing to write.
+            return refused(write, found) if found else Answer(write.key, Verdict.ACCEPTED)
+        return partly(answer, found) if found else answer
 
-    def _refused(self, inputs: Sequence[_Input], error: Refusal | Absent, *, final: bool) -> None:
-        if len(inputs) > 1:
-            middle = len(inputs) // 2
-            self._send(inputs[:middle], final=final)
-            self._send(inputs[middle:], final=final)
-            return
-        (one,) = inputs
-        if isinstance(error, Absent):
-            self._refuse(one.key, (Detail("OBJECT_NOT_FOUND", (), ""),), str(error))
-        else:
-            self._refuse(one.key, error.details, error.said or str(error))
 
-    def _judge(self, inputs: Sequence[_Input], batch: Batch, *, final: bool) -> None:
-        """Read verdicts by id and trace id; what HubSpot does not mention stays unknown."""
-        done = {str(thing.id) for thing in batch.results}
-        named = dict(_named(batch.errors or ()))
-        for one in inputs:
-            error = named.get(one.key) or named.get(one.id)
-            if error is not None:
-                self._refuse(one.key, _details(error), error.message or "")
-            elif one.id in done:
-                if final:
-                    self._answers[one.key] = Answer(one.key, Verdict.ACCEPTED)
-            else:
-                message = "HubSpot's answer does not mention this record"
-                self._answers[one.key] = Answer(
-                    one.key, Verdict.UNKNOWN, "", message, "read the record to see what it holds"
-                )
+def updated(posts: Posts, object_: str, inputs: Sequence[Input]) -> Word:
+    """Send one update and sort what HubSpot says of it."""
+    told = posts.update(object_, [one.body for one in inputs])
+    traces = {one.body["objectWriteTraceId"]: one.key for one in inputs}
+    ids = {one.id: one.key for one in inputs}
+    done: dict[str, Made | None] = {}
+    for made in told.results:
+        key = traces.get(made.trace or "") or ids.get(str(made.id))
+        if key is not None:
+            done[key] = made
+    return sorted_word(inputs, done, told.errors)
 
-    def _refuse(self, key: str, details: Sequence[Detail], message: str) -> None:
-        code, hint = explained(details)
-        told = [one.message for one in details if one.message and one.message != message]
-        message = "; ".join(told) or message
-        self._answers[key] = Answer(key, Verdict.REFUSED, code, message, hint)
 
-    def _unknown(self, inputs: Sequence[_Input], error: CrmtrailError) -> None:
-        code = "AMBIGUOUS" if isinstance(error, Ambiguous) else "NOT_SENT"
-        for one in inputs:
-            self._answers[one.key] = Answer(
-                one.key, Verdict.UNKNOWN, code, str(error), "read the record, then write again"
-            )
+def accepted(one: Input, made: Made | None) -> Answer:
+    """Return the answer of a record that HubSpot took, with its warnings."""
+    if made is not None and str(made.id) != one.id:
+        message = f"HubSpot wrote to record {made.id}, into which this one was merged"
+        hint = "look at that record's history, and put it back by its own plan"
+        return Answer(one.key, Verdict.UNKNOWN, "MERGED", message, hint)
+    warned = "; ".join(each.told() for each in (made.warnings if made else None) or ())
+    return Answer(one.key, Verdict.ACCEPTED, message=warned)
+
+
+def _later(one: Input, made: Made | None) -> Answer | None:
+    """Leave the verdict to the request that comes after this one, unless the record is gone."""
+    answer = accepted(one, made)
+    return None if answer.verdict is Verdict.ACCEPTED else answer
+
+
+def _input(write: Write, values: Mapping[str, str], trace: str = "") -> Input:
+    key = f"{write.key}{trace}"
+    body = {"id": write.ref.id, "properties": dict(values), "objectWriteTraceId": key}
+    return Input(write.key, write.ref.id, body)
 
 
 def _turns(writes: Sequence[Write]) -> Iterator[list[Write]]:
@@ -185,18 +215,3 @@ def _turns(writes: Sequence[Write]) -> Iterator[list[Write]]:
         turn = {write.ref.id: write for write in reversed(left)}
         yield [write for write in left if turn[write.ref.id] is write]
         left = [write for write in left if turn[write.ref.id] is not write]
-
-
-def _properties(write: Write) -> dict[str, str]:
-    return {name: spelled(token) for name, token in write.fields.items()}
-
-
-def _named(errors: Sequence[BatchError]) -> Iterator[tuple[str, BatchError]]:
-    """Yield each trace id and record id that an error names, with the error."""
-    for error in errors:
-        for name in ("objectWriteTraceId", "ids", "id"):
-            yield from ((one, error) for one in error.named(name))
-
-
-def _details(error: BatchError) -> Sequence[Detail]:
-    return details_of(msgspec.to_builtins(error))

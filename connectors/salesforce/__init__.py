@@ -7,6 +7,7 @@ from connectors.salesforce.tokens import tokens_for
 from crmtrail.config import Auth, SourceConfig
 from crmtrail.errors import Mistake
 from crmtrail.ports import Clock, Connector
+from crmtrail.sessions import Sessions
 
 __all__ = ["connect"]
 
@@ -15,15 +16,23 @@ _VERSION = re.compile(r"v?(\d{2,3})(?:\.0)?")
 _OLDEST = 60
 
 
-def connect(source: str, settings: SourceConfig, auth: Auth, clock: Clock) -> Connector:
+def connect(
+    source: str,
+    settings: SourceConfig,
+    auth: Auth,
+    clock: Clock,
+    sessions: Sessions | None = None,
+) -> Connector:
     """Return a connector for one org. Sends no request.
+
+    Those with the same ``sessions`` log in once between them.
 
     Raises:
         Mistake: the API version, a credential or the client id cannot be right.
     """
     if not settings.client_id.isascii() or not settings.client_id.isprintable():
         raise Mistake(f"{source}: client_id may hold plain ASCII text only")
-    tokens = tokens_for(source, settings, auth, clock)
+    tokens = tokens_for(source, settings, auth, clock, sessions)
     return Salesforce(source, settings, tokens, _version(source, settings.api_version), clock)
 
 

@@ -1,7 +1,5 @@
 """Bulk API 2.0 results: CSV in, the exact JSON texts out that REST would have told."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -10,7 +8,6 @@ from typing import Final
 import msgspec
 
 from connectors.salesforce.readings import Row
-from crmtrail.errors import Unavailable
 from crmtrail.model import Field
 
 Encode = Callable[[str], msgspec.Raw]
@@ -20,42 +17,25 @@ _FLAGS: Final = {"true": msgspec.Raw(b"true"), "false": msgspec.Raw(b"false")}
 _NUMBERS: Final = frozenset({"currency", "double", "int", "long", "percent"})
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 _BULK_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z", re.ASCII)
-_LONGEST: Final = 1 << 30
 _text = msgspec.json.Encoder().encode
 
 
-def rows_of(body: bytes, fields: Mapping[str, Field], told: int | None) -> list[Row]:
-    """Return the rows of one page of results.
+def rows_of(
+    head: Sequence[str], records: Sequence[Sequence[str]], fields: Mapping[str, Field]
+) -> list[Row]:
+    """Return records of results as rows.
 
     Empty is null; every other text is data, ``NA`` and ``null`` too (fact sheet, section 9.1).
 
     Args:
-        body: CSV with a header row, UTF-8.
+        head: the names of the columns.
+        records: as many texts each.
         fields: the object's fields, for their types.
-        told: how many rows Salesforce says there are, where it says so.
-
-    Raises:
-        Unavailable: it is no such CSV, or rows are missing.
     """
-    # The reader's limit of 128 KiB a value is less than a long text may have.
-    csv.field_size_limit(_LONGEST)
-    # A byte that is no UTF-8 reads as it does in REST's answers (connectors.decoding).
-    text = body.decode("utf-8-sig", "replace")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = _spelled(next(reader, []), fields)
-        lines = [values for values in reader if values]
-    except csv.Error:
-        raise Unavailable("Salesforce answered CSV that cannot be read") from None
-    if any(len(values) != len(names) for values in lines):
-        raise Unavailable(
-            "Salesforce answered a row of CSV that is shorter or longer than its head"
-        )
-    if told is not None and told != len(lines):
-        raise Unavailable(f"Salesforce announced {told} rows and answered {len(lines)}")
+    names = _spelled(head, fields)
     columns = (
         map(_Cells(encoder_of(name, fields.get(name))).__getitem__, values)
-        for name, values in zip(names, zip(*lines, strict=True), strict=bool(lines))
+        for name, values in zip(names, zip(*records, strict=True), strict=bool(records))
     )
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 

@@ -10,13 +10,14 @@ import msgspec
 from connectors.salesforce import cursor as position
 from connectors.salesforce import soql
 from connectors.salesforce.answers import Delay, Refusal
-from connectors.salesforce.bulk_query import LOOKS, Jobs, State
+from connectors.salesforce.bulk_query import LOOKS, Jobs, Place, State
 from connectors.salesforce.client import Client, Rows
 from connectors.salesforce.contents import fetch
 from connectors.salesforce.cursor import Cursor, Phase
 from connectors.salesforce.deletions import Losses, Seen
 from connectors.salesforce.groups import FADING
-from connectors.salesforce.history import Histories
+from connectors.salesforce.history import Histories, closed
+from connectors.salesforce.history_reading import NONE_AHEAD, Ahead
 from connectors.salesforce.people import People
 from connectors.salesforce.readings import (
     Row,
@@ -28,6 +29,7 @@ from connectors.salesforce.readings import (
     moment_of,
 )
 from connectors.salesforce.schema import Known
+from connectors.salesforce.updates import look
 from crmtrail.errors import CursorLost, Unavailable
 from crmtrail.model import Gap, Page, Reading, Removal, Sighting
 
@@ -58,6 +60,10 @@ class Changes:
         self._losses = Losses(client, people, overlap)
         self._seen: dict[str, Seen] = {}
 
+    def close(self) -> None:
+        """Close what is open from one page to the next."""
+        self._jobs.close()
+
     def page(self, known: Known, at: Cursor) -> Page:
         """Return the page at a cursor that is not at rest.
 
@@ -69,6 +75,8 @@ class Changes:
             return self._records(known, at)
         if at.phase is Phase.JOB:
             return self._job(known, at)
+        if at.phase is Phase.UPDATES:
+            return self._updates(known, at)
         if at.phase is Phase.DELETIONS:
             return self._deletions(known, at)
         if at.phase is Phase.COUNT:
@@ -123,7 +131,7 @@ class Changes:
             page = self._closed(known, following, removals=lost.removals, gaps=lost.gaps)
             return replace(page, sightings=sightings, sighted_at=read.at)
         readings = scribe.readings([row for row in read.full if self._is_told(row, at)])
-        found = self._histories.attach(known, readings, since)
+        found = self._histories.attach(known, readings, since, read.ahead)
         page = self._closed(
             known,
             following,
@@ -171,20 +179,23 @@ class Changes:
                 later = msgspec.structs.replace(at, looks=at.looks + 1)
                 return self._closed(known, later)
             at = msgspec.structs.replace(at, ready=True)
-        results = self._jobs.results(known, at.job, at.place)
+        results = self._jobs.results(known, at.job, Place(at.place, at.skip, at.taken))
         if results is None:
             return self._closed(known, position.by_pages(at))
         # The rows are as of the job, not as of now: never later than this run began.
         rows, read_at = results.rows, at.began or self._client.told_at
         stamps = [one for row in rows if (one := _stamp_of(known, row))]
         following = position.stamped(at, max(stamps, default=None))
-        if results.following:
-            following = msgspec.structs.replace(following, place=results.following)
+        if place := results.following:
+            following = msgspec.structs.replace(
+                following, place=place.locator, skip=place.skip, taken=place.rows
+            )
         else:
             following = self._ended(known, following, self._client.asked_at)
         if seen := self._seen.get(known.schema.object):
             seen.add(rows, None)
-        return self._told(known, at, following, _Rows(rows, rows, read_at, whole=not at.narrow))
+        read = _Rows(rows, rows, read_at, whole=not at.narrow, ahead=results.ahead)
+        return self._told(known, at, following, read)
 
     def _is_told(self, row: Row, at: Cursor) -> bool:
         """Whether a row is worth a reading.
@@ -250,6 +261,14 @@ class Changes:
         lost = self._losses.look(known, at, seen)
         return self._closed(known, lost.following, removals=lost.removals, gaps=lost.gaps)
 
+    def _updates(self, known: Known, at: Cursor) -> Page:
+        """Sight what moved without having been shown."""
+        found = look(self._client, known, at, self._seen.get(known.schema.object), self._overlap)
+        page = self._closed(known, found.following)
+        if not found.sightings:
+            return page
+        return replace(page, sightings=found.sightings, sighted_at=self._client.told_at)
+
     def _count(self, known: Known, at: Cursor) -> Page:
         """Ask how many live records there are, to compare with what is stored."""
         page = self._closed(known, position.finished(at), expected=self._counted(known))
@@ -282,7 +301,11 @@ class Changes:
     ) -> Page:
         done = following.phase is Phase.REST
         if done:
-            self._seen.pop(known.schema.object, None)
+            object_ = known.schema.object
+            self._seen.pop(object_, None)
+            barred = tuple(self._histories.barred(object_, following.barred))
+            following = msgspec.structs.replace(following, barred=barred)
+            gaps = (*gaps, *closed(object_, barred))
         return Page(
             object=known.schema.object,
             cursor=position.write(following),
@@ -301,13 +324,15 @@ class Changes:
 class _Rows:
     """Rows that were read: those that are news, their content, the vendor's clock.
 
-    ``whole``: the rows of the recycle bin tell their content too.
+    ``whole``: the rows of the recycle bin tell their content too. ``ahead`` are records of this
+    page and of pages to come.
     """
 
     news: Sequence[Row]
     full: Sequence[Row]
     at: datetime
     whole: bool
+    ahead: Ahead = NONE_AHEAD
 
 
 def _fitting(known: Known, at: Cursor) -> Cursor:

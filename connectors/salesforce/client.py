@@ -4,50 +4,25 @@ The library's measured defects are kept out by construction: it is given a bare 
 never logs in again by itself and never replays a request without its headers; base URLs are set,
 so that loopback HTTP works; every request has a timeout; bodies are handed on as bytes, so that
 numbers keep their exact text; limits and the vendor's clock are read from every answer.
-
-Everything goes through `Client._exchange`: a session that ended is begun anew once, and the same
-request is sent again with the same headers and body.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from io import BytesIO
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element
 
 import msgspec
 import requests
-from simple_salesforce.exceptions import SalesforceError
 from simple_salesforce.util import exception_handler
 
 from connectors.decoding import decoded
 from connectors.salesforce import soap
-from connectors.salesforce.answers import Answer, http_date, understand, usage
-from connectors.salesforce.tokens import Bare, Grant, Tokens
-from connectors.salesforce.transport import (
-    Bearer,
-    Rest,
-    Stream,
-    Text,
-    never_sent,
-    pieces,
-    session_for,
-    whole,
-    why,
-)
-from crmtrail.config import SourceConfig
-from crmtrail.errors import (
-    Ambiguous,
-    CredentialsRefused,
-    CrmtrailError,
-    CursorLost,
-    PersonNeeded,
-    Unavailable,
-)
-from crmtrail.model import Usage
-from crmtrail.ports import Clock
+from connectors.salesforce.exchange import Exchange
+from connectors.salesforce.transport import Stream, Text, pieces, whole, why
+from crmtrail.errors import CursorLost, PersonNeeded, Unavailable
 
 T = TypeVar("T")
 
@@ -70,48 +45,8 @@ class Rows(msgspec.Struct, rename="camel"):
         return self.done and not self.next_records_url
 
 
-class Client:
-    """Sends requests to one org with one identity.
-
-    Attributes:
-        calls: how many requests went out; logins are not among them.
-        usage: the vendor's last word on our API budget.
-        asked_at: the vendor's clock when the newest answered request was sent, never too late.
-        told_at: the vendor's clock when it answered.
-        heard: whether there was an answer yet; until then the two clocks are our own.
-    """
-
-    def __init__(
-        self, source: str, settings: SourceConfig, tokens: Tokens | str, version: str, clock: Clock
-    ) -> None:
-        self.source = source
-        self.version = version
-        self.calls = 0
-        self.heard = False
-        self.usage = Usage()
-        self._settings = settings
-        self._tokens = tokens if isinstance(tokens, Tokens) else Bare(tokens, settings.base_url)
-        self._clock = clock
-        self.asked_at = self.told_at = clock.now()
-        self._headers: Mapping[str, str] = {}
-        self._session = session_for(settings)
-        self._session.hooks["response"].append(self._hear)
-        self._grant = Grant("none", settings.base_url)
-        self._rest = self._speaking(self._grant)
-
-    @property
-    def base_url(self) -> str:
-        """The address under which all resources of this API version lie."""
-        return self._rest.base_url
-
-    @property
-    def modified(self) -> str:
-        """The Last-Modified header of the newest answer, as it came; empty where it had none."""
-        return self._headers.get("Last-Modified", "")
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._session.close()
+class Client(Exchange):
+    """Sends requests to one org with one identity; see `Exchange` for what it tells of them."""
 
     def get(self, path: str, shape: type[T], params: Mapping[str, str] | None = None) -> T:
         """Get a resource under the version's address, decoded into ``shape``."""
@@ -222,6 +157,7 @@ class Client:
         fields["Accept"] = "text/xml"
 
         def sent() -> Element:
+            self._refuse_jwt()  # the session may be another than a moment ago
             told = soap.envelope(
                 operation,
                 body,
@@ -252,15 +188,14 @@ class Client:
             raise self._nonsense(writing=writing)
         return heard.response
 
+    @property
+    def takes_soap(self) -> bool:
+        """Whether the newest access token is one that SOAP takes: an opaque one."""
+        return soap.is_opaque(self._grant.token)
+
     def _refuse_jwt(self) -> None:
-        if soap.is_opaque(self._grant.token):
-            return
-        raise PersonNeeded(
-            "Salesforce gave an access token of the JWT kind, which its SOAP API does not take; "
-            "undelete and merge need an opaque one",
-            hint='switch off "Issue JSON Web Token (JWT)-based access tokens" in the app\'s '
-            "OAuth settings",
-        )
+        if not self.takes_soap:
+            raise PersonNeeded(soap.NOT_OPAQUE, hint=soap.MAKE_OPAQUE)
 
     def _open(
         self, method: str, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str]
@@ -292,74 +227,6 @@ class Client:
             return decoded(body, shape)
         except ValueError:
             raise self._nonsense(writing=writing) from None
-
-    def _exchange(self, send: Callable[[], T], *, writing: bool) -> T:
-        """Send a request; where its session has ended, begin one anew and send it once more."""
-        self._adopt(self._tokens.current())
-        try:
-            return self._sent(send, writing=writing)
-        except CredentialsRefused:
-            if not self._tokens.renewable:
-                raise
-        self._adopt(self._tokens.renew(self._grant))
-        try:
-            return self._sent(send, writing=writing)
-        except CredentialsRefused as error:
-            hint = "a session that had just begun was refused too: look at the user's and the app's"
-            raise CredentialsRefused(str(error), hint=f"{hint} policies in Setup") from None
-
-    def _sent(self, send: Callable[[], T], *, writing: bool) -> T:
-        self.calls += 1
-        self._headers = {}
-        try:
-            return send()
-        except SalesforceError as error:
-            raise self._refused(error.status, error.content, writing=writing) from None
-        except requests.RequestException as error:
-            raise self._lost(error, writing=writing) from None
-
-    def _adopt(self, grant: Grant) -> None:
-        if grant is not self._grant:
-            self._grant = grant
-            self._rest = self._speaking(grant)
-
-    def _speaking(self, grant: Grant) -> Rest:
-        self._session.auth = Bearer(grant.token)
-        return Rest(grant.origin, grant.token, self.version, self._session)
-
-    def _hear(self, response: requests.Response, **_: object) -> None:
-        """Note what every answer tells beside its body, errors included."""
-        self.heard = True
-        self._headers = response.headers
-        self.usage = usage(response.headers) or self.usage
-        self.told_at = http_date(response.headers.get("Date")) or self._clock.now()
-        # Date is cut to the second and made after the query ran: step back by both.
-        asked = self.told_at - response.elapsed - timedelta(seconds=1)
-        self.asked_at = asked.replace(microsecond=0)
-
-    def _refused(self, status: int, content: Any, *, writing: bool) -> CrmtrailError:
-        if isinstance(content, str):
-            content = content.replace(self._grant.token, "[token]")
-        answer = Answer(self.source, status, content, self._headers, self.told_at)
-        found = understand(answer, writing=writing)
-        found.args = (str(found).replace(self._grant.token, "[token]"),)
-        return found
-
-    def _lost(self, error: requests.RequestException, *, writing: bool) -> CrmtrailError:
-        told = why(error)
-        if never_sent(error):
-            self.calls -= 1
-            return Unavailable(f"Salesforce cannot be reached: {told}")
-        if writing:
-            return Ambiguous(
-                f"no word from Salesforce on a write: {told}",
-                hint="the records are read back before anything else is written",
-            )
-        return Unavailable(f"Salesforce did not answer: {told}")
-
-    def _nonsense(self, *, writing: bool) -> CrmtrailError:
-        text = "Salesforce answered something that is not what it documents"
-        return Ambiguous(text) if writing else Unavailable(text)
 
 
 def vendor_time(moment: datetime) -> str:

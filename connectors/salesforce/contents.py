@@ -35,19 +35,25 @@ def look_up(
     return found
 
 
-def fetch(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]:
-    """Return live records by id (18 characters), at most 2,000; the others are missing."""
+def fetch(
+    client: Client, known: Known, ids: Sequence[str], fields: Sequence[str] | None = None
+) -> dict[str, Row]:
+    """Return live records by id (18 characters), at most 2,000; the others are missing.
+
+    ``fields`` are all that are read, if not told.
+    """
     path = f"composite/sobjects/{known.schema.object}"
+    fields = known.wide if fields is None else fields
 
     def ask(wanted: Sequence[str]) -> list[dict[str, msgspec.Raw] | None]:
-        order = msgspec.json.encode({"ids": wanted, "fields": soql.select(known.wide)})
+        order = msgspec.json.encode({"ids": wanted, "fields": soql.select(fields)})
         return client.ask(path, list[dict[str, msgspec.Raw] | None], order)
 
     try:
         answer = ask(ids)
     except Refusal as refusal:
         if refusal.is_absence and refusal.code not in _OF_THE_OBJECT:
-            return _queried(client, known, ids)
+            return _queried(client, known, ids, fields)
         sound = [id_ for id_ in ids if is_sound(id_)]
         if refusal.code != "MALFORMED_ID" or len(sound) == len(ids):
             raise
@@ -56,13 +62,15 @@ def fetch(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]:
     return _live(record for record in answer if record is not None)
 
 
-def _queried(client: Client, known: Known, ids: Sequence[str]) -> dict[str, Row]:
+def _queried(
+    client: Client, known: Known, ids: Sequence[str], fields: Sequence[str]
+) -> dict[str, Row]:
     """Return live records by id from queries, where collections cannot be retrieved."""
     found: dict[str, Row] = {}
     name = known.schema.object
-    size = soql.room_for_ids(client.base_url, soql.among(name, known.wide, ()))
+    size = soql.room_for_ids(client.base_url, soql.among(name, fields, ()))
     for batch in soql.batches(ids, size):
-        query = soql.among(name, known.wide, batch)
+        query = soql.among(name, fields, batch)
         found |= _live(client.query(query, deleted=False).records)
     return found
 

@@ -25,7 +25,7 @@ from connectors.salesforce.schema import Known
 from crmtrail.errors import PermissionMissing
 from crmtrail.model import Gap, Loss, Ref, Removal, unknown
 
-_TOO_OLD = "Salesforce lists deletions of the last 15 days only"
+_TOO_OLD = "Salesforce lists deletions of the last {} days only"
 _PURGED = "Salesforce does not list these deletions any more"
 _UNLISTED = "Salesforce refuses its list of deletions"
 _NO_LONGER = frozenset({"EXCEEDED_ID_LIMIT", "INVALID_REPLICATION_DATE"})
@@ -55,6 +55,7 @@ class Deletions(msgspec.Struct, rename="camel"):
 
     deleted_records: list[Gone] = []
     latest_date_covered: str | None = None
+    earliest_date_available: str | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +97,43 @@ class Lost:
     gaps: Sequence[Gap] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A window of deletions, and what to do where it cannot be had.
+
+    Attributes:
+        at: the cursor; a run that misses some is to see every record.
+        begin: from when on.
+        end: up to when.
+        now: the vendor's clock.
+        gaps: what is too old to be listed.
+        advice: what becomes of that.
+        narrower: the cursor of half the window; None where it cannot be cut.
+        shorter: the cursor of a window of 15 days; None where this one is no longer.
+    """
+
+    at: Cursor
+    begin: datetime
+    end: datetime
+    now: datetime
+    gaps: Sequence[Gap]
+    advice: str
+    narrower: Cursor | None
+    shorter: Cursor | None
+
+    @classmethod
+    def of(cls, name: str, at: Cursor, now: datetime) -> "_Asked":
+        """Return the window to ask for."""
+        begin, end, too_old = position.window(at, now)
+        advice = _COMPARE if at.full else _RECONCILE
+        why = f"{_TOO_OLD.format(15 if at.brief else 30)}; {advice}"
+        gaps = [Gap(name, at.since, begin, why)] if too_old else []
+        shorter = msgspec.structs.replace(at, brief=True) if _is_doubtful(at, begin, now) else None
+        at = position.healed(at) if too_old else at
+        narrower = position.narrowed(at, begin=begin, end=end)
+        return cls(at, begin, end, now, gaps, advice, narrower, shorter)
+
+
 class Losses:
     """Reads the list of deletions, a window at a time."""
 
@@ -106,36 +144,22 @@ class Losses:
 
     def look(self, known: Known, at: Cursor, seen: Seen) -> Lost:
         """Return the removals of the next window; ``seen`` is what this run has shown already."""
-        name = known.schema.object
         now = self._client.told_at if self._client.heard else at.began or self._client.told_at
-        begin, end, too_old = position.window(at, now)
-        advice = _COMPARE if at.full else _RECONCILE
-        gaps = [Gap(name, at.since, begin, f"{_TOO_OLD}; {advice}")] if too_old else []
-        if too_old:
-            at = position.healed(at)
-        narrower = position.narrowed(at, begin=begin, end=end)
+        asked = _Asked.of(known.schema.object, at, now)
         try:
-            listed = self._list(name, begin, end)
+            listed = self._list(known.schema.object, asked.begin, asked.end)
         except (Refusal, PermissionMissing) as refusal:
-            code = getattr(refusal, "code", "")
-            if code == "EXCEEDED_ID_LIMIT" and narrower is not None:
-                return Lost(narrower, gaps=gaps)
-            why = _PURGED if code in _NO_LONGER else _UNLISTED
-            if why == _PURGED:
-                at = position.healed(at)
-            # An object that is not said to have such a list has none: that is no gap.
-            silent = why == _UNLISTED and known.replicateable is None
-            until = now if why == _UNLISTED else end
-            gaps = [] if silent else [Gap(name, at.since, until, f"{why}; {advice}")]
-            after = position.deletions_read(at, end=until, covered=until, now=now)
-            return Lost(after, gaps=gaps)
-        if len(listed.deleted_records) > _MOST_LISTED and narrower is not None:
-            return Lost(narrower, gaps=gaps)
-        told = listed.latest_date_covered
+            return _refused(known, asked, getattr(refusal, "code", ""))
+        if len(listed.deleted_records) > _MOST_LISTED and asked.narrower is not None:
+            return Lost(asked.narrower, gaps=asked.gaps)
+        if asked.shorter is not None and _is_cut(listed, asked.begin):
+            return Lost(asked.shorter)
+        end, told = asked.end, listed.latest_date_covered
         covered = believed(told, "latestDateCovered") if told else end
-        at = position.timed(at, end=end, covered=covered, now=now, overlap=self._overlap)
+        at = position.timed(asked.at, end=end, covered=covered, now=now, overlap=self._overlap)
         following = position.deletions_read(at, end=end, covered=covered, now=now)
-        return Lost(following, self._removals(known, at, seen, listed.deleted_records), gaps)
+        removals = self._removals(known, at, seen, listed.deleted_records)
+        return Lost(following, removals, asked.gaps)
 
     def _list(self, name: str, begin: datetime, end: datetime) -> Deletions:
         window = {
@@ -187,6 +211,23 @@ class Losses:
         return [*scribe.removals(rows), *gone]
 
 
+def _refused(known: Known, asked: _Asked, code: str) -> Lost:
+    """Return what a refused list leaves: another window, or a gap."""
+    if code == "INVALID_REPLICATION_DATE" and asked.shorter is not None:
+        return Lost(asked.shorter)
+    if code == "EXCEEDED_ID_LIMIT" and asked.narrower is not None:
+        return Lost(asked.narrower, gaps=asked.gaps)
+    why = _PURGED if code in _NO_LONGER else _UNLISTED
+    at = position.healed(asked.at) if why == _PURGED else asked.at
+    # An object that is not said to have such a list has none: that is no gap.
+    silent = why == _UNLISTED and known.replicateable is None
+    until = asked.now if why == _UNLISTED else asked.end
+    told = f"{why}; {asked.advice}"
+    gaps = [] if silent else [Gap(known.schema.object, at.since, until, told)]
+    after = position.deletions_read(at, end=until, covered=until, now=asked.now)
+    return Lost(after, gaps=gaps)
+
+
 def _surely_purged(
     known: Known, at: Cursor, seen: Seen, listed: Mapping[str, datetime | None]
 ) -> Sequence[str]:
@@ -203,6 +244,19 @@ def _surely_purged(
         for id_, deleted in listed.items()
         if deleted is not None and deleted < before and id_ not in seen.live
     ]
+
+
+def _is_doubtful(at: Cursor, begin: datetime, now: datetime) -> bool:
+    """Whether a list reaches back further than all documents say that it does."""
+    return not at.brief and begin < now - position.LISTED - position.SHORTEST
+
+
+def _is_cut(listed: Deletions, begin: datetime) -> bool:
+    """Whether a list does not say that it begins where it was asked to: that is a refusal, too."""
+    told = listed.earliest_date_available
+    if not told:
+        return True
+    return believed(told, "earliestDateAvailable") > begin + position.SHORTEST
 
 
 def _deleted_at(gone: Gone) -> datetime | None:

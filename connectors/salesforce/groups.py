@@ -101,6 +101,7 @@ GROUPS: Final[Mapping[str, Group]] = {
     "events": Group(
         (
             "EventLogFile",
+            "EventLogLine",
             "ApiEvent",
             "BulkApiResultEventStore",
             "FileEventStore",

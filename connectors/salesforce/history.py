@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from connectors.months import months_before
 from connectors.salesforce import history_rows as rows_of
 from connectors.salesforce.answers import Refusal
 from connectors.salesforce.client import Client
 from connectors.salesforce.discovery import Listing
-from connectors.salesforce.history_reading import Found, Shelf
+from connectors.salesforce.history_reading import NONE_AHEAD, Ahead, Found, Shelf
 from connectors.salesforce.history_rows import Told
 from connectors.salesforce.history_sources import Shape, Source, candidates, path, source
 from connectors.salesforce.people import People
@@ -25,8 +26,8 @@ KEPT_MONTHS = 24
 """For how long Salesforce keeps field history at the most, where it is not archived."""
 
 _FRESH = timedelta(hours=1)
+_LIST = "the list of objects"
 _EVER = datetime(1990, 1, 1, tzinfo=UTC)
-_JANUARY, _DECEMBER, _ANY_DAY = 1, 12, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,18 @@ class AttachedLast:
 
 @dataclass(slots=True)
 class _Known:
-    """The history objects of one object, since when that is known, and what was told of it."""
+    """The history objects of one object, since when that is known, and what is not readable.
+
+    ``barred`` are the names of those that this identity may not read. ``gaps`` are still to tell.
+    """
 
     sources: list[Source]
     since: datetime
-    gaps: list[Gap]
+    barred: list[str] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    ahead: Ahead = NONE_AHEAD
+    found: dict[Shape, Found] = field(default_factory=dict)
+    """Rows of the records ``ahead``, for the pages to come."""
 
 
 class Histories:
@@ -69,7 +77,13 @@ class Histories:
         self._listing: tuple[datetime, Listing] | None = None
         self._of: dict[str, _Known] = {}
 
-    def attach(self, known: Known, readings: Sequence[Reading], since: datetime | None) -> Attached:
+    def attach(
+        self,
+        known: Known,
+        readings: Sequence[Reading],
+        since: datetime | None,
+        ahead: Ahead = NONE_AHEAD,
+    ) -> Attached:
         """Return readings of one object with their history.
 
         Args:
@@ -77,31 +91,27 @@ class Histories:
             readings: what was read of it.
             since: from when on history is wanted; None on a first load: as far as it reaches.
                 Records that did not move since then are not asked about.
+            ahead: on a first load, the records of which history is asked for together.
         """
         asked = [one for one in readings if since is None or one.modified_at >= since]
         if not self._months or not asked:
             return Attached(list(readings))
         object_ = known.schema.object
         of = self._known(object_)
-        told, of.gaps = of.gaps, []
         if not of.sources:
-            return Attached(list(readings), told)
+            return Attached(list(readings))
         reach = since or self._reach(of.sources)
-        found = {
-            one.shape: rows
-            for one in list(of.sources)
-            if (rows := self._rows(of, one, known, asked, reach, first=since is None)) is not None
-        }
-        told, of.gaps = [*told, *of.gaps], []
+        if since is None and ahead.ids:
+            found = self._ahead(of, object_, ahead, reach)
+        else:
+            binned = frozenset(one.ref.id for one in asked if one.deleted)
+            among = Ahead([one.ref.id for one in asked], binned)
+            found = self._found(of, object_, among, reach, first=since is None)
+        told, of.gaps = of.gaps, []
         if not found:
             return Attached(list(readings), told)
         events, missing = self._trails(known, asked, found, reach, poll=since is not None)
-        done = [
-            replace(one, trail=events[one.ref.id], trail_whole=False, trail_since=reach)
-            if one.ref.id in events
-            else one
-            for one in readings
-        ]
+        done = [_with_trail(one, events.get(one.ref.id), reach) for one in readings]
         return Attached(done, told + _untold(object_, missing, first=since is None))
 
     def attach_last(
@@ -117,15 +127,44 @@ class Histories:
         told = tuple(replace(one, last=by_id.get(one.ref.id)) for one in removals)
         return AttachedLast(told, attached.gaps)
 
-    def _known(self, object_: str) -> _Known:
-        now = self._clock.now()
+    def barred(self, object_: str, before: Sequence[str]) -> Sequence[str]:
+        """Return the names of the history objects that this identity may not read.
+
+        ``before`` are those of the last run: they are looked at again, once an hour. Costs no
+        request where there are none.
+        """
         known = self._of.get(object_)
-        if known is None or now - known.since > _FRESH:
-            known = self._of[object_] = _Known([], now, [])
+        if known is not None:
+            known.ahead, known.found = NONE_AHEAD, {}
+        if known is not None and not self._is_stale(known):
+            return tuple(known.barred)
+        if not before or not self._months:
+            return ()
+        known = self._known(object_)
+        for one in [one for one in known.sources if one.name in before]:
+            self._try(known, one)
+        return tuple(known.barred)
+
+    def _is_stale(self, known: _Known) -> bool:
+        return self._clock.now() - known.since > _FRESH
+
+    def _try(self, known: _Known, one: Source) -> None:
+        """See whether the rows of a history object can be had by now."""
+        query = f"SELECT Id FROM {one.name} LIMIT 1"  # noqa: S608 -- not SQL
+        try:
+            self._client.query(query, deleted=False)
+        except (PermissionMissing, Refusal):
+            known.sources.remove(one)
+            known.barred.append(one.name)
+
+    def _known(self, object_: str) -> _Known:
+        known = self._of.get(object_)
+        if known is None or self._is_stale(known):
+            known = self._of[object_] = _Known([], self._clock.now())
             try:
                 named = candidates(object_, self._listed())
             except (PermissionMissing, Refusal):
-                known.gaps.append(_closed(object_, "the list of objects"))
+                known.barred.append(_LIST)
                 return known
             for name, shape in named:
                 self._learn(known, name, shape, object_)
@@ -139,7 +178,7 @@ class Histories:
         if found is not None:
             known.sources.append(found)
         elif shape is not Shape.ARCHIVE:
-            known.gaps.append(_closed(object_, name))
+            known.barred.append(name)
 
     def _listed(self) -> Listing:
         now = self._clock.now()
@@ -152,12 +191,31 @@ class Histories:
         months = self._months if archived else min(self._months, KEPT_MONTHS)
         return months_before(self._client.told_at, months)
 
+    def _ahead(
+        self, of: _Known, object_: str, ahead: Ahead, since: datetime
+    ) -> Mapping[Shape, Found]:
+        """Return rows of records that come together, read once for all their pages."""
+        if of.ahead is not ahead:
+            of.ahead, of.found = NONE_AHEAD, {}
+            of.found = self._found(of, object_, ahead, since, first=True)
+            of.ahead = ahead
+        return of.found
+
+    def _found(
+        self, of: _Known, object_: str, among: Ahead, since: datetime, *, first: bool
+    ) -> dict[Shape, Found]:
+        return {
+            one.shape: rows
+            for one in list(of.sources)
+            if (rows := self._rows(of, one, object_, among, since, first=first)) is not None
+        }
+
     def _rows(
         self,
         of: _Known,
         one: Source,
-        known: Known,
-        readings: Sequence[Reading],
+        object_: str,
+        among: Ahead,
         since: datetime,
         *,
         first: bool,
@@ -167,15 +225,16 @@ class Histories:
             return None
         if one.shape is Shape.STAGE and first:
             since = _EVER  # the row before the first in question tells what that one changed
-        object_ = known.schema.object
-        ids = [reading.ref.id for reading in readings]
-        binned = frozenset(reading.ref.id for reading in readings if reading.deleted)
-        shelf = Shelf(self._client, one, object_, since, self._client.told_at, binned)
+        shelf = Shelf(self._client, one, object_, since, self._client.told_at, among.binned)
         try:
-            return shelf.read(ids, all_between=first and list(ids) == sorted(ids))
+            return shelf.read(among.ids, all_between=first and among.ids == sorted(among.ids))
         except (PermissionMissing, Refusal):
             of.sources.remove(one)
-            of.gaps.append(_closed(object_, one.name))
+            if one.shape is Shape.ARCHIVE:
+                # Only a first load reads it: what it would have told does not come later.
+                of.gaps.append(Gap(object_, None, None, _why(one.name)))
+            else:
+                of.barred.append(one.name)
             return None
 
     def _trails(
@@ -201,6 +260,12 @@ class Histories:
         return events, missing
 
 
+def _with_trail(one: Reading, trail: tuple[Event, ...] | None, since: datetime) -> Reading:
+    if trail is None:
+        return one
+    return replace(one, trail=trail, trail_whole=False, trail_since=since)
+
+
 def _entries(
     known: Known,
     reading: Reading,
@@ -223,13 +288,18 @@ def _entries(
     return rows_of.merged(changes, [one for one in stages if one.at >= since])
 
 
-def _closed(object_: str, name: str) -> Gap:
-    return Gap(
-        object_,
-        None,
-        None,
+def closed(object_: str, names: Sequence[str]) -> Sequence[Gap]:
+    """Return what is missed for want of a right: each run tells it anew, until the right is there.
+
+    Marked as gaps of a whole, they end with the first complete run that does not tell them.
+    """
+    return [Gap(object_, None, None, _why(name), whole=True) for name in names]
+
+
+def _why(name: str) -> str:
+    return (
         f"this identity may not read {name}: values that came and went between two syncs, and "
-        "who set them, are not known",
+        "who set them, are not known"
     )
 
 
@@ -243,9 +313,3 @@ def _untold(object_: str, missing: Sequence[tuple[str, datetime]], *, first: boo
         return [Gap(object_, None, None, why)]
     moments = [at for _, at in missing]
     return [Gap(object_, min(moments), max(moments), why)]
-
-
-def months_before(moment: datetime, months: int) -> datetime:
-    """Return the same day so many months earlier, or the 28th where the day is later."""
-    years, month = divmod(moment.year * _DECEMBER + moment.month - _JANUARY - months, _DECEMBER)
-    return moment.replace(year=years, month=month + 1, day=min(moment.day, _ANY_DAY))

@@ -24,6 +24,21 @@ Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """Records of this page and of the next ones, by their ids of 18 characters, in their order.
+
+    ``binned`` are those that lie in the recycle bin.
+    """
+
+    ids: Sequence[str] = ()
+    binned: Collection[str] = frozenset()
+
+
+NONE_AHEAD = Ahead()
+"""Nothing is known of pages to come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shelf:
     """Reads the rows of one history object since a moment; ``now`` is the vendor's clock.
 

@@ -5,8 +5,8 @@ Source: "OAuth 2.0 Error Codes", Salesforce help; error texts recorded in public
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from connectors.salesforce.answers import http_date, one_line, retry_after
 from connectors.salesforce.hosts import home
 from connectors.salesforce.transport import Session, why
 from crmtrail.errors import (
+    BudgetSpent,
     CredentialsRefused,
     CrmtrailError,
     Mistake,
@@ -28,11 +29,19 @@ from crmtrail.errors import (
 from crmtrail.ports import Clock
 
 _PATH = "/services/oauth2/token"
-_SKEW_SECONDS = 60.0
+SKEW: Final = timedelta(seconds=60)
+"""A clock that is off by less does not matter: an assertion is good for two minutes."""
 
 
 class LoginRefused(CredentialsRefused):
-    """Salesforce refused the login itself, so that there is no session to ask anything with."""
+    """Salesforce refused the login itself, so that there is no session to ask anything with.
+
+    ``skew`` is how far our clock is ahead of Salesforce's, where that may be why.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", skew: timedelta | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.skew = skew
 
 
 class _Answer(msgspec.Struct):
@@ -49,10 +58,15 @@ class _Answer(msgspec.Struct):
 class Granted:
     """A login that went well."""
 
-    access_token: str
+    access_token: str = field(repr=False)
     origin: str
-    refresh_token: str | None = None
+    refresh_token: str | None = field(default=None, repr=False)
 
+
+_SPENT: Final = (b"REQUEST_LIMIT_EXCEEDED", b"TotalRequests Limit exceeded")
+_OFTEN: Final = b"login rate exceeded"
+"""3,600 logins of one user in an hour are too many."""
+_PAUSE: Final = frozenset({"rate_limit_exceeded", "slow_down"})
 
 _MENDS: Final[tuple[tuple[str, str, str], ...]] = (
     (
@@ -202,31 +216,39 @@ class Endpoint:
                 f"there is no Salesforce login at base_url of {self.source} ({shown})",
                 hint="set it to the org's own My Domain address",
             )
+        skew = self._skew(response) if method == "jwt" else None
+        off = ""
+        if skew is not None:
+            off = f"; this machine's clock is {skew.total_seconds():+.0f} s off Salesforce's"
         return LoginRefused(
-            f"Salesforce refused the login ({shown})" + self._skew(response, method),
-            hint=_mend(answer, method),
+            f"Salesforce refused the login ({shown}){off}", hint=_mend(answer, method), skew=skew
         )
 
     def _waiting(self, response: requests.Response, shown: str, error: str) -> RetryLater | None:
         status = response.status_code
         now = http_date(response.headers.get("Date")) or self._clock.now()
         after = retry_after(response.headers.get("Retry-After"), now)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or error in ("rate_limit_exceeded", "slow_down"):
+        if any(words in response.content for words in _SPENT):
+            return BudgetSpent(
+                f"Salesforce has no API calls left for a login ({shown})",
+                hint="the limit counts a rolling 24 hours over all apps; the run resumes by itself",
+                after=after,
+            )
+        often = _OFTEN in response.content.lower()
+        if status == HTTPStatus.TOO_MANY_REQUESTS or error in _PAUSE or often:
             return Throttled(f"Salesforce asks for a pause before a login ({shown})", after=after)
         odd = status in (HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.REQUEST_TIMEOUT, 420)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or odd:
             return Unavailable(f"Salesforce's login is not available ({shown})", after=after)
         return None
 
-    def _skew(self, response: requests.Response, method: str) -> str:
-        """Say that our clock is off, where an assertion's times rest on it."""
-        theirs: datetime | None = http_date(response.headers.get("Date"))
-        if method != "jwt" or theirs is None:
-            return ""
-        seconds = (self._clock.now() - theirs).total_seconds()
-        if abs(seconds) < _SKEW_SECONDS:
-            return ""
-        return f"; this machine's clock is {seconds:+.0f} s off Salesforce's"
+    def _skew(self, response: requests.Response) -> timedelta | None:
+        """Return how far our clock is ahead; None where that is no matter, or is not told."""
+        theirs = http_date(response.headers.get("Date"))
+        if theirs is None:
+            return None
+        skew = self._clock.now() - theirs
+        return skew if abs(skew) >= SKEW else None
 
 
 def _mend(answer: _Answer, method: str) -> str:

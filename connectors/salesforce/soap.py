@@ -4,6 +4,7 @@ Shapes after the partner WSDL. ``login()`` is not among them: it is gone from AP
 """
 
 from dataclasses import dataclass
+from typing import Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -18,6 +19,14 @@ _STATUS = {
     "UNKNOWN_EXCEPTION": 500,
 }
 """What REST answers for the same code; a fault itself is always HTTP 500."""
+
+NOT_OPAQUE: Final = (
+    "Salesforce gave an access token of the JWT kind, which its SOAP API does not take; "
+    "undelete and merge need an opaque one"
+)
+MAKE_OPAQUE: Final = (
+    'switch off "Issue JSON Web Token (JWT)-based access tokens" in the app\'s OAuth settings'
+)
 
 
 @dataclass(frozen=True, slots=True)

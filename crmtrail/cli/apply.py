@@ -137,15 +137,19 @@ def _confirm(context: Context, id_: str) -> None:
     if not writes(made):
         out.print("There is nothing to write.")
         return
-    click.confirm(f"Write this to {made.source}?", abort=True, err=True)
+    into = context.app.connector(made.source, restoring=True).identity().name
+    named = f"{made.source}, which is {into}" if into else made.source
+    click.confirm(f"Write this to {named}?", abort=True, err=True)
 
 
 def _answer(context: Context, applied: "Applied", sealed: "Receipt") -> None:
     from crmtrail.model import Result
     from rollback.receipt import as_json, as_text
 
+    approved = [by for by, _ in context.app.journal.approvals(sealed.plan)]
     if context.as_json:
-        for piece in as_json(sealed, applied.steps(), {"event": "result"}):
+        result = {"event": "result"}
+        for piece in as_json(sealed, applied.steps(), result, approved_by=approved):
             sys.stdout.write(piece)
         sys.stdout.write("\n")
         sys.stdout.flush()
@@ -155,7 +159,10 @@ def _answer(context: Context, applied: "Applied", sealed: "Receipt") -> None:
         halted = _halted(applied)
         if halted:
             out.print(halted, markup=False)
-        for line in as_text(sealed, applied.steps(), unreached=applied.unreached):
+        if applied.into:
+            out.print(f"Written to {applied.into}.", markup=False)
+        left = applied.unreached
+        for line in as_text(sealed, applied.steps(), unreached=left, approved_by=approved):
             out.print(line, markup=False)
         if context.app.journal.tally(sealed.plan)[Result.RESTORED]:
             out.print(f"To reverse it: crmtrail undo {sealed.plan}", markup=False)

@@ -30,6 +30,7 @@ _COMMANDS = {
     "operations": "noticed",
     "incidents": "noticed",
     "incident": "noticed",
+    "expect": "expecting",
     "plan": "plans",
     "plans": "plans",
     "plan-show": "plans",

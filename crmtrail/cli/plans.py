@@ -40,12 +40,20 @@ _SHOWN = 40
     show_default=True,
     help="What to do with fields that somebody changed since.",
 )
+@click.option(
+    "--consent",
+    is_flag=True,
+    help="Put back, too, what people agreed to; a second person has to approve it.",
+)
 @click.option("--all", "all_steps", is_flag=True, help="Show every step.")
-def plan(context: Context, *, on_conflict: str, all_steps: bool, **given: Any) -> None:
+def plan(
+    context: Context, *, on_conflict: str, consent: bool, all_steps: bool, **given: Any
+) -> None:
     """Make a plan: what would be written, and what must still be there. Writes nothing."""
     from crmtrail.model import OnConflict
 
-    made = context.app.plan(_selection(context, **given), OnConflict(on_conflict))
+    selection = _selection(context, **given)
+    made = context.app.plan(selection, OnConflict(on_conflict), consent=consent)
     show_plan(context, made, all_steps=all_steps)
 
 
@@ -180,6 +188,8 @@ def render_plan(out: "Console", made: "Plan", steps: "Iterable[Step]") -> None:
     """Print the steps as a diff a person can review."""
     out.print(f"Plan {made.id} · {made.source} · made {clock(made.created)} by {made.author}"
               f" · expires {clock(made.expires)}", markup=False)  # fmt: skip
+    if made.selection.get("consent"):
+        out.print("Made to put back, too, what people agreed to: it needs a second person's yes.")
     for step in steps:
         render_step(out, step)
 

@@ -1,7 +1,6 @@
 """Set up and check: init, doctor."""
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +12,7 @@ from crmtrail.cli.context import Context, command, table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from crmtrail.doctor import SourceCheck
-
-_SOURCE = re.compile(r"(?P<name>[a-z][a-z0-9_-]*)=(?P<kind>salesforce|hubspot)(?:@(?P<url>\S+))?")
-_URLS = {"hubspot": "https://api.hubapi.com", "salesforce": ""}
-_OBJECTS = {
-    "salesforce": "[Account, Contact, Opportunity]",
-    "hubspot": "[contacts, companies, deals]",
-}
+    from crmtrail.source_checks import SourceCheck
 
 
 @command("init", short_help="Write a config and test it.")
@@ -31,29 +23,63 @@ _OBJECTS = {
     metavar="NAME=KIND[@URL]",
     help="For example sf=salesforce@https://acme.my.salesforce.com or hs=hubspot.",
 )
+@click.option(
+    "--auth",
+    "auths",
+    multiple=True,
+    metavar="NAME=METHOD[,KEY=VALUE]...",
+    help="How a source logs in: jwt (best for Salesforce), client_credentials, refresh_token or "
+    "token. For example sf=jwt,username=observer@acme.example,key_file=sf.key. What is not told "
+    "is taken from variables such as SF_CLIENT_ID; secrets always are.",
+)
+@click.option(
+    "--restore-auth",
+    "restore_auths",
+    multiple=True,
+    metavar="NAME=METHOD[,KEY=VALUE]...",
+    help="The same for a second identity that may write, used by restores alone.",
+)
 @click.option("--force", is_flag=True, help="Overwrite an existing config.")
-def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
+def init(
+    context: Context,
+    sources: tuple[str, ...],
+    auths: tuple[str, ...],
+    restore_auths: tuple[str, ...],
+    *,
+    force: bool,
+) -> int:
     """Write a configuration, try its connections, and list what the tokens may not see."""
-    from crmtrail.doctor import check_sources
+    from crmtrail.cli.asking import asked
+    from crmtrail.cli.drafting import config_text, drafted
     from crmtrail.errors import Mistake
+    from crmtrail.source_checks import check_sources
 
     path = context.config_path
     if path.exists() and not force:
         raise Mistake(f"{path} exists already", hint="edit it, or overwrite it with --force")
-    wanted = [_parsed(text) for text in sources] or _asked(context)
-    names = [name for name, _, _ in wanted]
-    if len(set(names)) < len(names):
-        raise Mistake("two sources have the same name", hint="give each a NAME of its own")
-    _write(path, _text(wanted))
-    context.say(f"Wrote {path}. Tokens stay in the environment: " + ", ".join(
-        _variable(name) for name, _, _ in wanted))  # fmt: skip
+    if not sources and not auths and not restore_auths and context.interactive:
+        drafts = asked()
+    else:
+        drafts = drafted(sources, auths, restore_auths, os.environ)
+    _write(path, config_text(drafts))
+    variables = dict.fromkeys(name for one in drafts for name in one.variables)
+    told = f" Taken from the environment: {', '.join(variables)}." if variables else ""
+    context.say(f"Wrote {path}.{told}")
+    for note in (note for one in drafts for note in one.notes):
+        context.say(note)
     checks = check_sources(path, os.environ)
+    _tell(context, path, checks)
+    return _code(checks)
+
+
+def _tell(context: Context, path: Path, checks: "Sequence[SourceCheck]") -> None:
+    """Print what became of the connections."""
 
     def render(out: "Console") -> None:
         rows = [(one.name, one.kind, "ok" if one.ok else "not yet", one.detail) for one in checks]
         out.print(table("", ("source", "kind", "connection", ""), rows))
         for one in checks:
-            for missing in (*one.missing, *one.hidden):
+            for missing in (*one.missing, *one.hidden, *([one.hint] if one.hint else [])):
                 out.print(f"{one.name}: {missing}", markup=False)
         out.print(
             "Next: crmtrail sync" if all(one.ok for one in checks) else "Next: crmtrail doctor"
@@ -68,78 +94,12 @@ def init(context: Context, sources: tuple[str, ...], *, force: bool) -> int:
                 "ok": one.ok,
                 "detail": one.detail,
                 "missing": [*one.missing, *one.hidden],
+                "hint": one.hint,
             }
             for one in checks
         ],
     }
     context.answer(shape, render)
-    return _code(checks)
-
-
-def _parsed(text: str) -> tuple[str, str, str]:
-    from crmtrail.errors import Mistake
-
-    match = _SOURCE.fullmatch(text)
-    if match is None:
-        # Not repeated: a URL may hold a password.
-        raise Mistake(
-            f"{text.partition('@')[0]!r} is no source",
-            hint=f"write NAME=KIND or NAME=KIND@URL; kinds are {' and '.join(_URLS)}, "
-            "and a NAME is lower case",
-        )
-    url = match["url"] or _URLS[match["kind"]]
-    if not url:
-        raise Mistake(
-            f"{match['name']} needs its My Domain",
-            hint=f"--source {match['name']}=salesforce@https://acme.my.salesforce.com",
-        )
-    return match["name"], match["kind"], url
-
-
-def _asked(context: Context) -> list[tuple[str, str, str]]:
-    from crmtrail.errors import Mistake
-
-    if not context.interactive:
-        raise Mistake(
-            "init needs to know your CRMs",
-            hint="--source sf=salesforce@https://acme.my.salesforce.com --source hs=hubspot",
-        )
-    wanted = []
-    if click.confirm("Do you use Salesforce?", default=True):
-        url = click.prompt("Its My Domain", default="https://acme.my.salesforce.com")
-        wanted.append(("sf", "salesforce", url))
-    if click.confirm("Do you use HubSpot?", default=True):
-        wanted.append(("hs", "hubspot", _URLS["hubspot"]))
-    if not wanted:
-        raise Mistake("there is nothing to sync without a CRM")
-    return wanted
-
-
-def _variable(name: str) -> str:
-    return name.upper().replace("-", "_") + "_TOKEN"
-
-
-def _text(wanted: Sequence[tuple[str, str, str]]) -> str:
-    lines = [
-        "# Written by crmtrail init. Every key is explained in config.example.yaml.",
-        "store:",
-        "  # Taken from the folder of this file.",
-        "  url: sqlite:///crmtrail.db",
-        "sources:",
-    ]
-    for name, kind, url in wanted:
-        restorer = _variable(name).replace("_TOKEN", "_RESTORE_TOKEN")
-        lines += [
-            f"  {name}:",
-            f"    kind: {kind}",
-            f"    base_url: {url}",
-            f"    auth: {{method: token, token: ${{{_variable(name)}}}}}",
-            "    # A second identity that may write, used by restores alone;",
-            "    # `auth` can then be one that may only read.",
-            f"    # restore_auth: {{method: token, token: ${{{restorer}}}}}",
-            f"    objects: {_OBJECTS[kind]}",
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
-from crmtrail.config import BlankingConfig, MassUpdateConfig, RulesConfig
+from crmtrail.config import (
+    BlankingConfig,
+    MassUpdateConfig,
+    RulesConfig,
+    WholeRecordsConfig,
+)
 from crmtrail.detection.emptiness import is_blank
 from crmtrail.model import (
     ActorKind,
@@ -35,6 +40,14 @@ def judge(operation: Operation, scene: Scene, rules: RulesConfig) -> Finding | N
         for claim in (
             blanking(operation, scene, rules.blanking),
             mass_update(operation, scene, rules.mass_update, rules.blanking),
+            *(
+                whole_records(operation, scene, settings, rule)
+                for rule, settings in (
+                    ("mass_delete", rules.mass_delete),
+                    ("mass_merge", rules.mass_merge),
+                    ("mass_create", rules.mass_create),
+                )
+            ),
         )
         if claim is not None
     ]
@@ -101,6 +114,40 @@ def mass_update(
         records=records,
         fields=names,
         evidence=_evidence(operation, scene, hit),
+    )
+
+
+_DONE: Final[Mapping[str, tuple[Op, str]]] = {
+    "mass_delete": (Op.DELETE, "deleted"),
+    "mass_merge": (Op.MERGE, "merged away"),
+    "mass_create": (Op.CREATE, "created"),
+}
+
+
+def whole_records(
+    operation: Operation, scene: Scene, settings: WholeRecordsConfig, rule: str
+) -> Finding | None:
+    """Claim that one actor deleted, merged away or created many records."""
+    op, done = _DONE[rule]
+    if (
+        not settings.enabled
+        or operation.op is not op
+        or operation.actor.kind is ActorKind.SYSTEM
+        or operation.records < settings.min_records
+    ):
+        return None
+    records = operation.records
+    # Those that are gone are no part of the population any more.
+    population = scene.population + (0 if op is Op.CREATE else records)
+    return Finding(
+        rule=rule,
+        operation=operation.id,
+        severity=_severity(records, population),
+        title=f"{operation.actor} {done} {records:,} {scene.object} records",
+        why=_why(records, operation, settings.min_records),
+        records=records,
+        fields=(),
+        evidence=_evidence(operation, scene, ()),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 KINDS = (
     "unauthorized",  # 401 in the vendor's words
     "throttle",  # 429 (Salesforce: 403 REQUEST_LIMIT_EXCEEDED with quota=true), Retry-After if told
-    "unavailable",  # 503 with an HTML page
+    "unavailable",  # 503, or another status above 499, with an HTML page
     "edge",  # 420 with an HTML page, from the gateway in front of Salesforce
     "cut_short",  # the answer breaks off in the middle of its body
     "reset_before",  # connection reset, the request is not carried out
@@ -35,6 +35,7 @@ class Fault:
     retry_after: int | None = None
     quota: bool = False
     xml: bool = False
+    status: int = 503
 
     @classmethod
     def parse(cls, order: Mapping[str, Any]) -> "Fault":
@@ -53,6 +54,8 @@ class Fault:
         fault = cls(**order)
         if fault.times < 1 or fault.skip < 0 or fault.seconds < 0:
             raise ValueError("times must be at least 1, skip and seconds at least 0")
+        if not 500 <= fault.status <= 599:  # noqa: PLR2004 -- the failures of a server
+            raise ValueError("status is that of an unavailable server, from 500 to 599")
         try:
             re.compile(fault.path)
         except re.error as error:

@@ -93,7 +93,7 @@ class Server:
         if fault is not None and fault.kind in _REFUSALS:
             return wire.throttled(fault, request)
         if fault is not None and fault.kind == "unavailable":
-            return Reply(503, _HTML, {"Content-Type": "text/html"})
+            return Reply(fault.status, _HTML, {"Content-Type": "text/html"})
         if fault is not None and fault.kind == "edge":
             return Reply(420, _HTML, {"Content-Type": "text/html"})
         if fault is not None and fault.kind == "reset_before":

@@ -43,7 +43,13 @@ SALESFORCE: Final[Mapping[str, Person]] = {
     "user": Person(("Email",)),
     "account": Person(("PersonEmail",), when="IsPersonAccount"),
 }
-HUBSPOT: Final[Mapping[str, Person]] = {"contacts": Person(("email", "hs_additional_emails"))}
+HUBSPOT: Final[Mapping[str, Person]] = {
+    "contacts": Person(("email", "hs_additional_emails")),
+    "subscription_statuses": Person(("subscriberIdString",)),
+    "users": Person(("email",)),
+    "owners": Person(("email",)),
+    "login_activity": Person(("email",)),
+}
 
 _ANY: Final = ""
 _NOBODY: Final[Mapping[str, Person]] = {}

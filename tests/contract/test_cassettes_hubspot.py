@@ -21,7 +21,7 @@ class Noon:
 
 @pytest.fixture(params=VERSIONS, scope="module")
 def told(request: pytest.FixtureRequest) -> Iterator[Told]:
-    hubspot = connector(HOST, "a token of no account", Noon(), request.param)
+    hubspot = connector(HOST, "a-token-of-no-account", Noon(), request.param)
     tape = recorder().use_cassette(f"{request.param}.yaml", record_mode="none")
     with closing(hubspot), tape as cassette:
         story = tell(hubspot, lambda _: None, lambda _: None)

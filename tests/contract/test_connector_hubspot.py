@@ -1,4 +1,4 @@
-"""The HubSpot connector keeps the contract of the port, in both generations of the API."""
+"""The HubSpot connector keeps the contract of the port, in every generation of the API."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,16 @@ from support.hubspot_rig import hubspot_rig
 
 
 class TestHubSpot(ConnectorSuite):
-    @pytest.fixture(params=["v3", "2026-03"])
+    @pytest.fixture(params=["v3", "2026-03", "2026-09"])
     def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
         with hubspot_rig(request.param) as rig:
+            yield rig
+
+
+class TestHubSpotByOAuth(ConnectorSuite):
+    """The same through an OAuth app, whose answers tell no daily quota."""
+
+    @pytest.fixture
+    def rig(self) -> Iterator[Rig]:
+        with hubspot_rig("2026-09", oauth=True) as rig:
             yield rig

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from crmtrail.model import NULL, ActorKind, Loss, Mode, Page, Reading, Ref, Verdict, Write
+from crmtrail.model import (
+    NULL,
+    ActorKind,
+    Loss,
+    Mode,
+    Page,
+    Reading,
+    Ref,
+    Removal,
+    Verdict,
+    Write,
+)
 from crmtrail.ports import Connector
 from support.connector_rig import Run, drive
 from support.hubspot_rig import HubSpotRig, hubspot_rig
@@ -119,10 +130,71 @@ def test_ids_that_vanish_between_search_and_read_are_looked_for(
 def test_a_purged_record_is_absent_never_deleted(rig: HubSpotRig, connector: Connector) -> None:
     (id_,) = rig.create(1)
     position = drive(rig, connector).position
-    act(rig, "gdpr_delete", records=named([id_]))
+    act(rig, "purge", records=named([id_]))
     run = drive(rig, connector, position)
     assert not run.removals
     assert connector.read(rig.object, [id_]) == {}
+
+
+def test_a_contact_deleted_for_privacy_is_told_by_the_log_of_security(
+    rig: HubSpotRig, connector: Connector
+) -> None:
+    (id_,) = rig.create(1)
+    drive(rig, connector)
+    act(rig, "gdpr_delete", records=named([id_]))
+    removal = connector.read(rig.object, [id_])[id_]
+    assert isinstance(removal, Removal)
+    assert (removal.loss, removal.actor.id) == (Loss.FORGOTTEN, rig.user.id)
+    assert removal.at is not None
+
+
+def test_the_whole_history_of_old_records_comes_with_the_first_load(
+    rig: HubSpotRig, connector: Connector
+) -> None:
+    (id_,) = rig.create(1)
+    for number, by in enumerate((rig.user, rig.app, rig.user)):
+        rig.turn(86_400)
+        rig.update([id_], {rig.text_field: f"value {number}"}, by=by)
+    rig.turn(86_400)
+    reading = drive(rig, connector).reading(id_)
+    told = [one for one in reading.trail if one.field == rig.text_field]
+    assert [(one.old, one.token, one.actor.id) for one in told] == [
+        (NULL, '"value 0"', rig.user.id),
+        ('"value 0"', '"value 1"', rig.app.id),
+        ('"value 1"', '"value 2"', rig.user.id),
+    ]
+    assert reading.actor.id == rig.user.id
+
+
+@pytest.mark.parametrize("preserve", [False, True])
+def test_a_merge_that_was_not_seen_is_told_with_its_time_and_author(
+    rig: HubSpotRig, connector: Connector, preserve: bool
+) -> None:
+    switch(rig, "merge_mode", preserve_primary=preserve)
+    kept, lost, third = rig.create(3)
+    (first,) = act(rig, "merge", records=named([kept, lost]))
+    rig.turn(60)
+    (survivor,) = act(rig, "merge", records=named([first, third]))
+    for id_ in (lost, third):
+        removal = connector.read(rig.object, [id_])[id_]
+        assert isinstance(removal, Removal)
+        assert (removal.loss, removal.merged_into) == (Loss.MERGED, survivor)
+        assert removal.at is not None
+        assert removal.actor.id == rig.user.id
+
+
+def test_what_was_edited_and_archived_between_two_polls_is_told(
+    rig: HubSpotRig, connector: Connector
+) -> None:
+    (id_,) = rig.create(1)
+    rig.turn(3600)
+    position = drive(rig, connector).position
+    rig.turn(3600)
+    rig.update([id_], {rig.text_field: "last words"}, by=rig.app)
+    rig.delete([id_])
+    (removal,) = drive(rig, connector, position).removals
+    assert removal.last is not None
+    assert removal.last.fields[rig.text_field] == '"last words"'
 
 
 def test_short_pages_lose_nothing(rig: HubSpotRig, connector: Connector) -> None:
@@ -246,7 +318,8 @@ def test_reconciling_keeps_the_authors_of_what_changed(
     rig.turn(3600)
     rig.update([id_], {rig.text_field: "changed"}, by=rig.app)
     run = drive(rig, connector, position, Mode.RECONCILE)
-    assert sorted(run.ids()) == sorted(rig.truth())
+    assert run.seen() == set(rig.truth())
+    assert run.ids() == [id_]
     assert run.reading(id_).actor.id == rig.app.id
     assert run.reading(id_).trail
 
@@ -263,7 +336,8 @@ def test_reconciling_in_the_middle_of_a_poll_does_both(
     run = drive(rig, connector, page.cursor, Mode.RECONCILE)
     assert run.readings[0].ref.id == id_
     assert run.readings[0].actor.id == rig.app.id
-    assert set(run.ids()) == set(rig.truth())
+    assert run.seen() == set(rig.truth())
+    assert run.pages[-1].swept is not None
 
 
 def test_a_large_recycle_bin_is_not_listed_at_every_poll(

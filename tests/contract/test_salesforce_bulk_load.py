@@ -15,8 +15,8 @@ from support.connector_rig import Rig, drive
 from support.salesforce_rig import SalesforceRig, salesforce_rig
 from support.sandbox_rig import WallClock
 
-MANY = 2_300
-"""More than one page of REST."""
+MANY = 4_500
+"""More than a page of REST and a part of results."""
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,35 @@ def test_another_process_goes_on_with_the_job(rig: SalesforceRig) -> None:
     assert (at.phase, bool(at.job)) == (Phase.JOB, True)
     rest = loaded(rig, 100, position=page.cursor)
     assert len(told([page, *rest])) > MANY
+
+
+def fetched(rig: SalesforceRig) -> int:
+    """Return how often results of a job were asked for."""
+    return sum("/results" in target for target in jobs(rig, "GET"))
+
+
+def test_results_are_asked_for_once_and_told_in_parts(rig: SalesforceRig) -> None:
+    before = fetched(rig)
+    pages = loaded(rig, 100)
+    assert [len(page.readings) for page in pages if page.readings][:2] == [2_000, 2_000]
+    assert fetched(rig) - before == 1
+
+
+def test_a_process_that_dies_after_each_part_tells_the_same(rig: SalesforceRig) -> None:
+    whole = told(loaded(rig, 100))
+    before = fetched(rig)
+    pages: list[Page] = []
+    cursor: str | None = None
+    while not pages or not pages[-1].done:
+        connector = opened(rig, 100)
+        cursor = connector.start(rig.object, cursor, Mode.INCREMENTAL)
+        pages.append(connector.page(rig.object, cursor))
+        cursor = pages[-1].cursor
+        connector.close()
+    ids = [one.ref.id for page in pages for one in page.readings]
+    assert told(pages) == whole
+    assert len(ids) == len(set(ids))
+    assert fetched(rig) - before == 2
 
 
 def test_a_failed_job_gives_way_to_pages(rig: SalesforceRig) -> None:

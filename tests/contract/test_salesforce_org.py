@@ -144,6 +144,30 @@ def test_after_a_month_of_silence_a_gap_is_told_and_a_sweep_finds_the_rest(
     assert run.pages[-1].swept is not None
 
 
+@pytest.mark.parametrize("days", [15, 30])
+def test_deletions_of_three_weeks_are_told_where_the_org_lists_a_month(
+    rig: SalesforceRig, sf: Connector, days: int
+) -> None:
+    rig.act(do="delete_days", days=days)
+    made = rig.create(2)
+    rig.turn(7200)
+    position = drive(rig, sf).position
+    rig.turn(3600)
+    rig.delete(made[:1])
+    rig.act(do="purge", object=rig.object, ids=made[:1])
+    rig.turn(20 * 86400)
+    run = drive(rig, sf, position)
+    listed = [one.ref.id for one in run.removals]
+    if days == 30:
+        assert (listed, run.gaps, run.pages[-1].swept) == (made[:1], [], None)
+    else:
+        (gap,) = run.gaps
+        assert "15 days" in gap.why
+        assert listed == []
+        assert run.pages[-1].swept is not None
+        assert made[0] not in run.seen()
+
+
 def test_a_session_ended_in_the_middle_is_told_once(rig: SalesforceRig, sf: Connector) -> None:
     first = sf.page(rig.object, sf.start(rig.object, None, Mode.INCREMENTAL))
     rig.act(do="end_sessions")

@@ -244,3 +244,20 @@ def test_the_documentation_names_every_act(org):
         org.act("no_such_act")
     known = set(str(caught.value).split("known are ")[1].split(", "))
     assert known <= named
+
+
+def test_the_documentation_names_every_act_of_hubspot(sandbox):
+    _, control = sandbox
+    text = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    part = text.split("\n## HubSpot", 1)[1]
+    named = set(
+        re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`[a-z_`, ]+) \|", part, re.MULTILINE)))
+    )
+    with pytest.raises(ValueError, match="unknown verb") as caught:
+        control.act("hubspot", do="no_such_act")
+    known = set(str(caught.value).split("known are ")[1].split(", "))
+    with pytest.raises(ValueError, match="unknown key") as caught:
+        control.act("hubspot", do="unsettled", no_such_key=True)
+    keys = set(re.findall(r"'(\w+)'", str(caught.value).split("known are ")[1]))
+    assert known <= named
+    assert keys <= named

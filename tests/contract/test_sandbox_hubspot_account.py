@@ -107,8 +107,17 @@ def test_account_details(portal: PortalUnderTest, version: str) -> None:
     assert found["timeZone"] == "UTC"
 
 
-def test_there_are_no_custom_objects(portal: PortalUnderTest) -> None:
-    assert portal.api(portal.client.crm.schemas.core_api).get_all().results == []
+def test_the_custom_object_is_known_by_three_names(portal: PortalUnderTest) -> None:
+    [found] = portal.api(portal.client.crm.schemas.core_api).get_all().results
+    name = f"p{portal.people['portal']}_service_plans"
+
+    assert (found.fully_qualified_name, found.object_type_id) == (name, "2-34567001")
+    listed = [
+        portal.objects.get_page(spelling).to_dict()["results"]
+        for spelling in (name, "p_service_plans", "2-34567001")
+    ]
+    assert listed[0]
+    assert listed[0] == listed[1] == listed[2]
 
 
 def test_seeded_imports_explain_seeded_sources(portal: PortalUnderTest) -> None:

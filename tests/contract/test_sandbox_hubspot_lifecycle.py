@@ -176,12 +176,13 @@ def test_associations_are_read_in_batches_with_numbers_as_ids(portal: PortalUnde
         ("HUBSPOT_DEFINED", 1, "Primary"),
         ("HUBSPOT_DEFINED", 279, None),
     }
-    raw = portal.send(
-        "POST",
-        "/crm/associations/2026-03/contacts/companies/batch/read",
-        {"inputs": [{"id": ids[0]}]},
-    ).json()
-    assert isinstance(raw["results"][0]["to"][0]["toObjectId"], int)
+    spelled = [
+        portal.send("POST", f"/crm/{path}/contacts/companies/batch/read", body).json()
+        for path in ("v4/associations", "associations/2026-03")
+        for body in ({"inputs": [{"id": ids[0]}]},)
+    ]
+    kinds = [type(each["results"][0]["to"][0]["toObjectId"]) for each in spelled]
+    assert kinds == [int, str]
 
 
 def test_associating_moves_counts_but_no_stamp(portal: PortalUnderTest) -> None:

@@ -105,3 +105,34 @@ def test_a_grant_is_an_event_as_well(org):
     org.act("grant", user="Jonas Weber", permission_set="Data_Steward")
     (row,) = org.rows("SELECT Operation, ImpactedUserIds FROM PermissionSetEventStore")
     assert row["Operation"] == "AssignedUserToPermissionSet"
+
+
+def test_a_daily_file_tells_what_the_hourly_ones_did_and_missed(org):
+    def day(hour):
+        return f"2026-11-20T{hour:02}:15:00+00:00"
+
+    for hour in (3, 4, 4):
+        org.act("log_event", type="URI", at=day(hour), rows=[{"user": "Tom Okafor"}])
+    org.act("log_event", type="URI", at="2026-11-21T00:00:00+00:00", rows=[{"user": "Ines Castro"}])
+    (made,) = org.act("log_day", type="URI", at=day(9), rows=[{"user": "Maya Lindholm"}])
+    (row,) = org.rows(
+        soql("SELECT Interval, Sequence, LogDate FROM EventLogFile WHERE Id =", f"'{made}'")
+    )
+    assert (row["Interval"], row["Sequence"]) == ("Daily", 0)
+    assert row["LogDate"] == "2026-11-20T00:00:00.000+0000"
+    lines = list(
+        csv.DictReader(io.StringIO(org.raw("GET", f"/sobjects/EventLogFile/{made}/LogFile").text))
+    )
+    hourly = org.rows(
+        "SELECT Id FROM EventLogFile WHERE EventType = 'URI' AND Interval = 'Hourly'"
+        " AND LogDate >= 2026-11-20T00:00:00Z AND LogDate < 2026-11-21T00:00:00Z"
+    )
+    told = [
+        line
+        for one in hourly
+        for line in csv.DictReader(
+            io.StringIO(org.raw("GET", f"/sobjects/EventLogFile/{one['Id']}/LogFile").text)
+        )
+    ]
+    assert [line for line in lines if line in told] == lines[:3]
+    assert len(lines) == 4

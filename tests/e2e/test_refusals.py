@@ -14,6 +14,11 @@ from support.cli import Folder, config_for
 
 DEAD = "retry: {attempts: 1}\n"
 
+SENSITIVE = (
+    "contacts: 1 property is hidden from this token: tax_number (sensitive: it takes the scope"
+    " crm.objects.contacts.sensitive.read.v2)"
+)
+
 
 @pytest.fixture
 def folder(sandbox: tuple, tmp_path):
@@ -170,14 +175,14 @@ def test_init_writes_a_config_that_works(sandbox, tmp_path, monkeypatch):
     sources = ("--source", f"sf=salesforce@{server.url}", "--source", f"hs=hubspot@{server.url}")
     unset = folder.crmtrail("init", *sources)
     assert unset.code == 2
-    assert "set SF_TOKEN" in unset.json["sources"][0]["missing"][0]
+    assert "set SF_CLIENT_ID, SF_USERNAME" in unset.json["sources"][0]["missing"][0], "jwt is best"
     for name, source in (("salesforce", "SF"), ("hubspot", "HS")):
         monkeypatch.setenv(f"{source}_TOKEN", crm.people(name)["tokens"]["observer"])
     refused(folder.crmtrail("init", *sources), 2, "exists already")
     done = folder.ok("init", "--force", *sources)
     assert [(one["name"], one["ok"], one["missing"]) for one in done["sources"]] == [
         ("sf", True, []),
-        ("hs", True, []),
+        ("hs", True, [SENSITIVE]),
     ]
     monkeypatch.setenv("CRMTRAIL_STORE__URL", f"sqlite:///{tmp_path}/store.db")
     assert all(one["ok"] for one in folder.ok("doctor")["checks"])

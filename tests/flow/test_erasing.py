@@ -143,3 +143,15 @@ def test_a_reason_is_needed_and_names_nobody(office, why):
 def test_who_is_not_known_is_not_erased(office, who, error):
     with pytest.raises(error):
         office.forgetting.erase(who, why="request 7", by="ana")
+
+
+def test_what_a_contact_consented_to_goes_with_the_contact(office):
+    contact = {"email": "kim@kim.example", "firstname": "Kim"}
+    office.sync(reading("31", contact, object_="contacts"), object_="contacts")
+    told = {"subscriberIdString": "kim@kim.example", "status": "SUBSCRIBED"}
+    office.sync(
+        *(reading(id_, told, object_="subscription_statuses") for id_ in ("31.7", "31.8", "310.7")),
+        object_="subscription_statuses",
+    )
+    done = office.forgetting.erase("sf:contacts:31", why="request 8", by="ana")
+    assert [one.id for one in done.records] == ["31", "31.7", "31.8"]

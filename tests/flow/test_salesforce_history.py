@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,6 +75,12 @@ def desk() -> Iterator[Desk]:
     with salesforce_rig() as org, closing(org.connect()) as connector:
         leases = MemoryLeases(WallClock())
         yield Desk(org, MemoryStore(WallClock(), leases), leases, connector)
+
+
+def anew(desk: Desk) -> tuple[Gap, ...]:
+    """Sync with a connector that knows of nothing."""
+    with closing(desk.org.connect()) as connector:
+        return replace(desk, connector=connector).sync()
 
 
 def account(desk: Desk) -> str:
@@ -247,8 +253,21 @@ def test_history_that_may_not_be_read_is_a_gap_and_no_failure(desk: Desk) -> Non
     gaps = desk.sync()
     assert ["AccountHistory" in gap.why for gap in gaps] == [True]
     desk.edit(record, "Tom Okafor", Phone="222")
-    assert desk.sync() == ()
+    assert desk.sync() == gaps
     assert desk.told(record) == [("Phone", None, "222", "Tom Okafor")]
+
+
+def test_the_gap_lasts_as_long_as_the_right_is_missing(desk: Desk) -> None:
+    account(desk)
+    order = {"do": "hide_field", "object": "AccountHistory", "field": "NewValue"}
+    desk.org.act(**order)
+    told = [anew(desk) for _ in range(2)]
+    assert [["AccountHistory" in gap.why for gap in gaps] for gaps in told] == [[True], [True]]
+    assert told[0][0].whole
+    desk.org.act(**order, access="edit")
+    calls = desk.history_calls()
+    assert [anew(desk), anew(desk)] == [(), ()]
+    assert desk.history_calls() - calls == 1
 
 
 def test_the_first_sync_reaches_back_24_months(desk: Desk) -> None:

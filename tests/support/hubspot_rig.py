@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from connectors.hubspot import connect
+from crmtrail.auth_config import RefreshTokenAuth
 from crmtrail.model import Token, token_of
 from crmtrail.ports import Connector
 from crmtrail.sandbox.hubspot.wire import HubSpotWire
@@ -35,9 +36,13 @@ class HubSpotRig(SandboxRig):
     keeps_history = True
     names_deleter = False
 
-    def __init__(self, server: Server, api_version: str = "") -> None:
+    def __init__(self, server: Server, api_version: str = "", *, oauth: bool = False) -> None:
         super().__init__(server)
         self.api_version = api_version
+        self.oauth = oauth
+        if oauth:
+            told = self.people["oauth"].values()
+            self.secrets = [one[key] for one in told for key in ("client_secret", "refresh_token")]
         user = self.people["users"][1]
         app = self.people["apps"][3]
         self.user = Someone(user["id"], user["name"])
@@ -79,15 +84,18 @@ class HubSpotRig(SandboxRig):
 
     def _connect(self, role: str) -> Connector:
         settings = self.settings(role, api_version=self.api_version)
+        if self.oauth:
+            auth = RefreshTokenAuth(method="refresh_token", **self.people["oauth"][role])
+            settings = settings.model_copy(update={"auth": auth})
         return connect(self.source, settings, settings.auth, WallClock())
 
 
 @contextmanager
-def hubspot_rig(api_version: str = "") -> Iterator[HubSpotRig]:
+def hubspot_rig(api_version: str = "", *, oauth: bool = False) -> Iterator[HubSpotRig]:
     """Start a small portal on a free port."""
     world = World()
     server = Server(world, [HubSpotWire(world)])
     server.control.reset(seed=7, size="tiny")
     with server:
-        yield HubSpotRig(server, api_version)
+        yield HubSpotRig(server, api_version, oauth=oauth)
     world.db.close()

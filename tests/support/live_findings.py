@@ -1,5 +1,6 @@
 """What a live run learns about the assumptions of the connector, told as a table."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -80,6 +81,9 @@ class Findings:
 
     circumstances: dict[str, str] = field(default_factory=dict)
     found: dict[str, Finding] = field(default_factory=dict)
+    assumptions: Mapping[str, Assumption] = field(default_factory=lambda: ASSUMPTIONS)
+    untried: Sequence[str] = UNTRIED
+    crm: str = "Salesforce"
 
     def note(self, name: str, ruling: Ruling | bool, seen: str) -> None:
         """Note how an assumption stood. ``True`` is confirmed, ``False`` refuted.
@@ -89,11 +93,11 @@ class Findings:
         """
         if isinstance(ruling, bool):
             ruling = Ruling.CONFIRMED if ruling else Ruling.REFUTED
-        self.found.setdefault(ASSUMPTIONS[name].name, Finding(ruling, seen))
+        self.found.setdefault(self.assumptions[name].name, Finding(ruling, seen))
 
     def table(self) -> str:
         """Return all assumptions as a Markdown table; those that were not reached are open."""
-        rows = [(one.text, *self._told(one.name)) for one in ASSUMPTIONS.values()]
+        rows = [(one.text, *self._told(one.name)) for one in self.assumptions.values()]
         header = ("assumption", "ruling", "what was seen")
         widths = [max(len(row[no]) for row in (header, *rows)) for no in range(len(header))]
         rule = tuple("-" * width for width in widths)
@@ -105,9 +109,9 @@ class Findings:
     def write(self, file: Path) -> None:
         """Write the whole report."""
         told = "\n".join(f"- {name}: {value}" for name, value in self.circumstances.items())
-        untried = "\n".join(f"- {one}" for one in UNTRIED)
+        untried = "\n".join(f"- {one}" for one in self.untried)
         file.write_text(
-            f"# Live run against Salesforce\n\n{told}\n\n{self.table()}\n\n"
+            f"# Live run against {self.crm}\n\n{told}\n\n{self.table()}\n\n"
             f"Not tried, since three contacts cannot show it:\n\n{untried}\n",
             encoding="utf-8",
         )

@@ -4,7 +4,9 @@ Sessions end when `expire` is called; requests with an ended session get the 401
 """
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -33,10 +35,12 @@ def refused(error: str, why: str = "") -> Scripted:
 
 @dataclass
 class LoginOrg:
-    """``instance`` is named by each login; ``answers`` come first for what is no login."""
+    """``instance`` is named by each login; ``now`` is its clock, where expiry is to be judged."""
 
     instance: str = "https://acme.my.salesforce.com"
     rotates: bool = False
+    gives_jwt: bool = False
+    now: datetime | None = None
     ended: Scripted = ENDED
     refusal: Scripted | None = None
     logins: int = 0
@@ -51,7 +55,10 @@ class LoginOrg:
 
     def __call__(self, asked: Asked) -> Scripted:
         if asked.target == "/services/oauth2/token":
-            return self._log_in(asked)
+            answer = self._log_in(asked)
+            return (
+                replace(answer, date=format_datetime(self.now, usegmt=True)) if self.now else answer
+            )
         self.asked.append(asked)
         given = asked.headers.get("authorization", "")
         inside = self.live.encode() in asked.body if self.live else False
@@ -66,7 +73,8 @@ class LoginOrg:
             return self.refusal
         if fault := self._fault(form, asked.headers.get("authorization", "")):
             return fault
-        self.live = f"00Dxx0000001gPL!AR8A.{self.logins}"
+        kind = "eyJ0.eyJz" if self.gives_jwt else "00Dxx0000001gPL!AR8A"
+        self.live = f"{kind}.{self.logins}"
         told: dict[str, Any] = {"access_token": self.live, "instance_url": self.instance}
         told |= {"id": "https://login.salesforce.com/id/00D/005", "token_type": "Bearer"}
         if self.rotates and form["grant_type"] == "refresh_token":
@@ -84,6 +92,8 @@ class LoginOrg:
                 audience=list(AUDIENCES),
                 options={"verify_exp": False},
             )
+            if self.now and not 0 < claims["exp"] - self.now.timestamp() <= 300:
+                return refused("invalid_grant", "expired authorization code")
             if (claims["iss"], claims["sub"]) == (CONSUMER, USER) and type(claims["exp"]) is int:
                 return None
             return refused("invalid_grant", "user hasn't approved this consumer")

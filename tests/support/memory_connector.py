@@ -79,9 +79,12 @@ class MemoryConnector:
         altered: for each id, the token that the CRM stores instead of any that is written.
         faults: for each write request from now on, its fault or None.
         silent: ids that a write's answer does not mention.
+        undeletes: whether records come out of the recycle bin.
+        telling: whether records made anew can be told apart, when no answer came.
         hidden: ids that a read does not answer for.
         survivors: for an id that was merged away, the record that answers in its place.
         written: every write request, in order.
+        made: by id of a record made anew, the key of the write.
         effective: by write key, how often a write changed something.
         over: every value that a write went over, with the write's key and the field.
     """
@@ -99,6 +102,8 @@ class MemoryConnector:
         self.read_batch = read_batch
         self.write_batch = write_batch
         self.bulk_batch = write_batch
+        self.undeletes = True
+        self.telling = True
         self.things: dict[str, Thing] = {}
         self.boundary: Callable[[str], None] = lambda _name: None
         self.audit: Callable[[Sequence[Write]], None] = lambda _writes: None
@@ -110,6 +115,7 @@ class MemoryConnector:
         self.silent: set[str] = set()
         self.hidden: set[str] = set()
         self.survivors: dict[str, str] = {}
+        self.made: dict[str, str] = {}
         self.effective: Counter[str] = Counter()
         self.over: list[tuple[str, str, Token | None]] = []
         self.written: list[tuple[Write, ...]] = []
@@ -145,6 +151,10 @@ class MemoryConnector:
 
     def value(self, id_: str, name: str) -> Token:
         return self.things[id_].fields[name]
+
+    def learn(self, schema: Schema) -> None:
+        """Have other fields from now on."""
+        self._schema = schema
 
     # --- the port ----------------------------------------------------------------------------
 
@@ -247,6 +257,20 @@ class MemoryConnector:
     def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         return self._one_by_one(object_, "recreate", writes, self._made_anew)
 
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        assert object_ == self._schema.object
+        self._call("recreated")
+        if not self.telling:
+            return {write.key: None for write in writes}
+        return {
+            write.key: id_
+            for write in writes
+            for id_, key in self.made.items()
+            if key == write.key and self.things[id_].created_at >= since
+        }
+
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         return self._one_by_one(object_, "remove", writes, self._removed)
 
@@ -288,7 +312,8 @@ class MemoryConnector:
 
     def _made_anew(self, write: Write) -> Answer:
         id_ = f"new{len(self.things):015d}"
-        self.create(id_, write.fields, US)
+        self.create(id_, {**dict.fromkeys(self._schema.fields, NULL), **write.fields}, US)
+        self.made[id_] = write.key
         return Answer(write.key, Verdict.ACCEPTED, id=id_)
 
     def _removed(self, write: Write) -> Answer:

@@ -27,6 +27,7 @@ class MoodyConnector:
     read_batch = 7
     write_batch = 3
     bulk_batch = 3
+    undeletes = True
 
     def __init__(self, *moods: CrmtrailError | None, price: int = 1) -> None:
         self.moods = list(moods)
@@ -81,6 +82,12 @@ class MoodyConnector:
 
     def recreate(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         return self._done("recreate", writes)
+
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        self._ask("recreated")
+        return {}
 
     def remove(self, object_: str, writes: Sequence[Write]) -> Sequence[Answer]:
         return self._done("remove", writes)

@@ -80,7 +80,8 @@ class OddPortal:
             things = [self._thing(one, with_history) for one in shown if one.id in wanted]
             return Scripted(content={"status": "COMPLETE", "results": things})
         if path.endswith("/objects/deals"):
-            return Scripted(content={"results": [self._thing(one) for one in shown]})
+            with_history = "propertiesWithHistory" in asked.target
+            return Scripted(content={"results": [self._thing(one, with_history) for one in shown]})
         return Scripted(404, {})
 
     def _found(self, body: dict[str, Any], live: list[Deal]) -> dict[str, Any]:

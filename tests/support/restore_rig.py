@@ -96,7 +96,10 @@ class Rig:
             restore=self.restore,
             blank=_blank,
             limits=lambda _source: Limits(
-                self.crm.write_batch, self.crm.bulk_batch, self.crm.price
+                self.crm.write_batch,
+                self.crm.bulk_batch,
+                self.crm.price,
+                undeletes=self.crm.undeletes,
             ),
         )
         return planner.make(selection, author=author, on_conflict=on_conflict)

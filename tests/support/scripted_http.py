@@ -20,7 +20,8 @@ DATE = "Tue, 24 Nov 2026 10:00:00 GMT"
 class Scripted:
     """One answer. ``cut`` sends that many bytes less than announced; ``reset`` sends none.
 
-    ``date`` is the Date header; an empty one leaves it out.
+    ``date`` is the Date header; an empty one leaves it out. ``drip`` waits so long before each byte
+    of the body.
     """
 
     status: int = 200
@@ -30,6 +31,7 @@ class Scripted:
     reset: bool = False
     hold: float = 0.0
     date: str = DATE
+    drip: float = 0.0
 
     @property
     def body(self) -> bytes:
@@ -53,6 +55,7 @@ class ScriptedServer:
         self.script = list(script)
         self.otherwise = otherwise
         self.asked: list[Asked] = []
+        self.connections = 0
         self._http = _Http(self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
 
@@ -84,6 +87,10 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, scripted: ScriptedServer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.scripted = scripted
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        self.scripted.connections += 1
+        return super().get_request()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,9 +132,17 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
-            self.wfile.write(reply.body[: len(reply.body) - reply.cut])
+            self._write(reply.body[: len(reply.body) - reply.cut], reply.drip)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+
+    def _write(self, body: bytes, pause: float) -> None:
+        if not pause:
+            self.wfile.write(body)
+            return
+        for byte in body:
+            self.wfile.write(bytes([byte]))
+            time.sleep(pause)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the base's name
         """Say nothing."""

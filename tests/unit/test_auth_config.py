@@ -53,8 +53,8 @@ def test_a_mistake_is_told_in_one_line(auth: dict[str, Any], told: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_hubspot_takes_a_token_only() -> None:
-    with pytest.raises(Mistake, match="HubSpot takes method: token only"):
+def test_hubspot_takes_no_client_credentials() -> None:
+    with pytest.raises(Mistake, match="HubSpot takes method: token"):
         parse(written(APP, "hubspot"), {})
 
 

@@ -243,7 +243,7 @@ def test_a_misspelt_override_is_refused_and_not_passed_over(monkeypatch, name, v
         ({"store": {"url": "sqlite://"}}, "has to name a file"),
         ({"store": {"url": "sqlite:///:memory:"}}, "has to name a file"),
         ({"store": {"url": "sqlite:///x.db?mode=ro"}}, "has to name a file"),
-        ({"sources": {"hs": SOURCE | {"api_version": "62.0"}}}, "like v3 or 2026-03 for HubSpot"),
+        ({"sources": {"hs": SOURCE | {"api_version": "62.0"}}}, "is one of v3, 2026-03 or 2026-09"),
         ({"sources": {"sf": SALESFORCE | {"api_version": "v3"}}}, 'like "62.0" for Salesforce'),
         ({"sources": {"hs": SOURCE | {"objects": ["a"], "exclude": ["b"]}}}, "exclude goes with"),
         ({"sources": {"hs": SOURCE | {"base_url": "https://x:99999"}}}, "base_url is written like"),

@@ -186,7 +186,7 @@ def test_an_unknown_actor_is_clustered_too():
     assert finding.title.startswith("unknown (the vendor's history does not name it) blanked")
 
 
-def test_whole_record_events_make_operations_without_findings():
+def test_a_few_whole_record_events_make_an_operation_and_no_finding():
     gone = [replace(update(n, {}), op=Op.DELETE, changes=()) for n in range(30)]
     noticed = NOTICE(gone, scene())
     (operation,) = noticed.operations
@@ -243,3 +243,28 @@ def test_two_apps_at_once_are_two_operations_in_the_order_asked():
     assert len(noticed.operations) == len(noticed.findings) == 2
     assert len(set(noticed.membership[::2])) == len(set(noticed.membership[1::2])) == 1
     assert {finding.records for finding in noticed.findings} == {20}
+
+
+def came_or_went(op, count, actor=SYNC):
+    return [replace(update(n, {}, actor=actor), op=op) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("op", "rule", "words", "count"),
+    [
+        (Op.DELETE, "mass_delete", "deleted 60 Contact records", 60),
+        (Op.MERGE, "mass_merge", "merged away 60 Contact records", 60),
+        (Op.CREATE, "mass_create", "created 1,000 Contact records", 1_000),
+    ],
+)
+def test_many_records_that_come_or_go_at_once_are_noticed(op, rule, words, count):
+    (finding,) = NOTICE(came_or_went(op, count), scene()).findings
+    assert (finding.rule, finding.records, finding.fields) == (rule, count, ())
+    assert words in finding.title
+    assert f"the rule fires at {1_000 if op is Op.CREATE else 50:,}" in finding.why
+
+
+def test_few_deletions_and_those_of_the_crm_itself_are_quiet():
+    crm = Actor(ActorKind.SYSTEM, "PURGE", "HubSpot")
+    assert NOTICE(came_or_went(Op.DELETE, 49), scene()).findings == ()
+    assert NOTICE(came_or_went(Op.DELETE, 500, actor=crm), scene()).findings == ()

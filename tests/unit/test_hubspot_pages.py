@@ -97,10 +97,10 @@ def test_short_and_empty_list_pages_are_followed_to_the_end() -> None:
     assert read_ids(pages) == ["1", "2"]
 
 
-def test_the_watermark_lies_a_minute_before_the_first_answer() -> None:
+def test_the_watermark_lies_lag_and_guard_before_the_first_answer() -> None:
     with portal({}) as (_, connector):
         pages = run(connector, connector.start("deals", None, Mode.INCREMENTAL))
-    assert pages[-1].watermark == datetime(2026, 11, 24, 9, 59, tzinfo=UTC)
+    assert pages[-1].watermark == datetime(2026, 11, 24, 9, 58, 50, tzinfo=UTC)
     assert pages[-1].complete_to == pages[-1].watermark
     assert {page.watermark for page in pages[:-1]} == {None}
 
@@ -139,7 +139,9 @@ def test_an_unsorted_search_falls_back_to_a_scan() -> None:
     cursor = Cursor(phase="search", since=NOW - 3_600_000, low=NOW - 3_600_000).text()
     with portal(routes) as (_, connector):
         pages = run(connector, cursor)
-    assert set(read_ids(pages)) == {"1", "2", "3"}
+    sighted = {one.id for page in pages for one in page.sightings}
+    assert set(read_ids(pages)) | sighted == {"1", "2", "3"}
+    assert pages[-1].swept == datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
 def test_a_record_without_a_stamp_is_an_incomplete_answer() -> None:

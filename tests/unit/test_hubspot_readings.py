@@ -7,7 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.hubspot.readings import mergers, overflows, reading_of, removal_of, token
+from connectors.hubspot.history import overflows
+from connectors.hubspot.merging import mergers
+from connectors.hubspot.readings import reading_of, removal_of, token
 from connectors.hubspot.shapes import Thing
 from crmtrail.model import NULL, ActorKind, Loss, Ref, value_of
 

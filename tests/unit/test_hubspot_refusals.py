@@ -13,6 +13,7 @@ from crmtrail.errors import (
     CredentialsRefused,
     CrmtrailError,
     PermissionMissing,
+    PersonNeeded,
     RetryLater,
     Throttled,
     Unavailable,
@@ -70,6 +71,9 @@ def test_pauses(policy: str | None, message: str, wait: float) -> None:
     told = refusal(429, {"retry-after": "7"}, json.dumps(body).encode())
     assert isinstance(told, Throttled)
     assert told.after == 7
+    at_once = refusal(429, {"retry-after": "0"}, json.dumps(body).encode())
+    assert isinstance(at_once, Throttled)
+    assert at_once.after == wait
 
 
 @pytest.mark.parametrize(
@@ -87,9 +91,35 @@ def test_hubspots_own_waits(status: int, wait: float) -> None:
 
 
 def test_a_migration_tells_how_long() -> None:
-    error = answer(477, {}, **{"Retry-After": "86400"})
+    date = {"Date": "Tue, 24 Nov 2026 10:00:00 GMT"}
+    error = answer(477, {}, **{"Retry-After": "86400"}, **date)
     assert isinstance(error, RetryLater)
     assert error.after == 86_400
+    assert "is moving this portal" in str(error)
+    assert "until 2026-11-25T10:00:00Z" in str(error)
+    longer = answer(477, {}, **{"Retry-After": "864000"}, **date)
+    assert isinstance(longer, RetryLater)
+    assert longer.after == 86_400
+    assert "does not say until when" in str(answer(477, {}, **date))
+
+
+def test_a_lock_is_waited_for_unless_records_were_to_be_made() -> None:
+    error = answer(423, {"category": "LOCKED"}, **{"Retry-After": "9"})
+    assert isinstance(error, Throttled)
+    assert error.after == 9
+    sooner = answer(423, {}, **{"Retry-After": "1"})
+    assert isinstance(sooner, Throttled)
+    assert sooner.after == 2
+    assert type(refusal(423, {}, b"", write=True)) is Throttled
+    assert type(refusal(423, {}, b"", write=True, repeatable=False)) is Ambiguous
+
+
+@pytest.mark.parametrize("status", [525, 526])
+@pytest.mark.parametrize("write", [False, True])
+def test_an_edge_that_trusts_hubspot_no_more_is_not_asked_again(status: int, write: bool) -> None:
+    error = refusal(status, {}, HTML, write=write)
+    assert type(error) is PersonNeeded
+    assert "status.hubspot.com" in error.hint
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 521, 522, 523, 524])

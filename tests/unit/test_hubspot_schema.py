@@ -124,6 +124,13 @@ def test_objects_leave_out_what_the_token_may_not_read() -> None:
             "tickets",
             "line_items",
             "products",
+            "leads",
+            "calls",
+            "emails",
+            "meetings",
+            "notes",
+            "tasks",
+            "discounts",
             "p123_car",
             "2-78",
         ]
@@ -136,7 +143,7 @@ def test_objects_without_the_custom_object_feature() -> None:
 
     with ScriptedServer(otherwise=answer) as server:
         connector = hubspot(server)
-        assert len(connector.objects()) == 7
+        assert len(connector.objects()) == 14
         connector.close()
 
 

@@ -3,26 +3,33 @@
 import gzip
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from connectors.hubspot.client import Client, fits_a_list, listed
-from connectors.hubspot.pacing import Pacer
+from connectors.hubspot.pacing import Pacer, pacer_for
+from connectors.hubspot.posts import Posts
 from connectors.hubspot.readings import token
-from connectors.hubspot.transport import Transport, rewritten
+from connectors.hubspot.transport import Transport
+from connectors.hubspot.versions import Versions, versions
+from crmtrail.auth_config import AuthConfig
 from crmtrail.errors import (
     Ambiguous,
-    BudgetSpent,
     CredentialsRefused,
     CrmtrailError,
     Mistake,
+    PersonNeeded,
+    RecordRefused,
     Throttled,
     Unavailable,
 )
+from crmtrail.sessions import Sessions
 from support.scripted_http import Asked, Scripted, ScriptedServer
 
 TOKEN = "pat-na1-00000000-secret"
@@ -42,7 +49,7 @@ class StillClock:
 
 
 @contextmanager
-def client_of(url: str, version: str = "", seconds: float = 5) -> Iterator[Client]:
+def client_of(url: str, version: str | Versions = "", seconds: float = 5) -> Iterator[Client]:
     transport = Transport(
         base_url=url,
         token=TOKEN,
@@ -59,7 +66,7 @@ def read(client: Client) -> object:
 
 
 def write(client: Client) -> object:
-    return client.update("contacts", [{"id": "1", "properties": {}}])
+    return Posts(client).update("contacts", [{"id": "1", "properties": {}}])
 
 
 def test_one_request_is_one_request_with_the_token_and_gzip() -> None:
@@ -91,29 +98,6 @@ def test_half_an_emoji_does_not_stop_a_page() -> None:
     assert token(thing.properties["b"]) == '"\\ud83d\\ude42"'
 
 
-@pytest.mark.parametrize(
-    ("path", "dated"),
-    [
-        ("/crm/v3/objects/contacts?limit=1", "/crm/objects/2026-03/contacts?limit=1"),
-        ("/crm/v3/objects/deals/batch/read", "/crm/objects/2026-03/deals/batch/read"),
-        ("/crm/v3/properties/deals", "/crm/properties/2026-03/deals"),
-        ("/crm/v3/owners/", "/crm/owners/2026-03"),
-        ("/crm/v3/imports/", "/crm/imports/2026-03"),
-        ("/crm-object-schemas/v3/schemas", "/crm-object-schemas/2026-03/schemas"),
-        ("/account-info/v3/details", "/account-info/2026-03/details"),
-        ("/settings/v3/users/", "/settings/users/2026-03/"),
-        ("/oauth/v2/private-apps/get/access-token-info",) * 2,
-    ],
-)
-def test_paths_of_the_dated_versions(path: str, dated: str) -> None:
-    assert rewritten(path, "2026-03") == dated
-    assert rewritten(path, "v3") == path
-
-
-def test_users_have_no_newer_version_than_2026_03() -> None:
-    assert rewritten("/settings/v3/users/", "2026-09") == "/settings/users/2026-03/"
-
-
 def test_every_call_reaches_its_dated_path() -> None:
     server = ScriptedServer(otherwise=lambda _: Scripted(content={"results": []}))
     with server, client_of(server.url, "2026-03") as client:
@@ -128,7 +112,7 @@ def test_every_call_reaches_its_dated_path() -> None:
         "/crm/objects/2026-03/contacts",
         "/crm/properties/2026-03/contacts",
         "/crm/owners/2026-03",
-        "/settings/users/2026-03/",
+        "/settings/users/2026-03",
         "/crm/imports/2026-03",
         "/crm-object-schemas/2026-03/schemas",
     ]
@@ -136,7 +120,10 @@ def test_every_call_reaches_its_dated_path() -> None:
 
 @pytest.mark.parametrize("version", ["3", "v4", "2026-3", "latest"])
 def test_a_wrong_version_is_told_at_once(version: str) -> None:
-    with pytest.raises(Mistake, match="is not a HubSpot version"), client_of("http://x", version):
+    with (
+        pytest.raises(Mistake, match="api_version is one of v3, 2026-03 or 2026-09"),
+        client_of("http://x", version),
+    ):
         pass
 
 
@@ -153,8 +140,12 @@ def test_a_wrong_version_is_told_at_once(version: str) -> None:
         (Scripted(hold=1.0), Unavailable, Ambiguous),
         (Scripted(401, {"message": f"token {TOKEN} is unknown"}), CredentialsRefused, None),
         (Scripted(429, {"policyName": "SECONDLY"}), Throttled, Throttled),
-        (Scripted(429, {"policyName": "DAILY"}), BudgetSpent, BudgetSpent),
         (Scripted(404, {"message": TOKEN}), Mistake, None),
+        (Scripted(423, {"category": "LOCKED"}), Throttled, Throttled),
+        (Scripted(477, {}, headers={"Retry-After": "60"}), Throttled, Throttled),
+        (Scripted(525, b"<html>TLS</html>"), PersonNeeded, PersonNeeded),
+        (Scripted(526, b""), PersonNeeded, PersonNeeded),
+        (Scripted(301, b"", headers={"Location": "http://127.0.0.1:1/"}), RecordRefused, None),
     ],
 )
 def test_failures_say_what_to_do_next(
@@ -201,14 +192,95 @@ def test_the_budget_is_read_from_every_answer_errors_included() -> None:
         assert (client.transport.usage().used, client.transport.usage().limit) == (1001, 250_000)
 
 
-def test_the_daily_quota_comes_back_at_midnight_of_the_account() -> None:
-    spent = Scripted(429, {"policyName": "DAILY"})
-    with ScriptedServer(spent) as server, client_of(server.url) as client:
-        client.transport.zone = "Europe/Berlin"
-        with pytest.raises(BudgetSpent) as caught:
+def test_a_body_that_drips_is_given_up() -> None:
+    answer = Scripted(content=b" " * 400 + b"{}", drip=0.01)
+    with ScriptedServer(answer) as server, client_of(server.url, seconds=0.2) as client:
+        begun = time.monotonic()
+        with pytest.raises(Unavailable, match="TimeoutError"):
             read(client)
-        assert caught.value.after == timedelta(hours=13).total_seconds()
-        assert client.transport.usage().resets_at == datetime(2026, 11, 24, 23, tzinfo=UTC)
+        assert time.monotonic() - begun < 2
+
+
+def test_every_kind_of_call_has_a_timeout() -> None:
+    calls: list[Callable[[Client], object]] = [
+        read,
+        lambda client: client.search("contacts", {}),
+        lambda client: client.batch("contacts", ["1"]),
+        lambda client: client.properties("contacts"),
+        lambda client: client.users(None),
+        lambda client: client.account(),
+        lambda client: client.rows("/account-info/v3/activity/login"),
+    ]
+    hanging = ScriptedServer(otherwise=lambda _: Scripted(hold=1.0))
+    with hanging as server, client_of(server.url, seconds=0.1) as client:
+        for call in calls:
+            with pytest.raises(Unavailable, match="ReadTimeoutError"):
+                call(client)
+        assert len(server.asked) == len(calls)
+
+
+def test_all_apis_go_over_one_connection() -> None:
+    server = ScriptedServer(otherwise=lambda _: Scripted(content={"results": []}))
+    with server, client_of(server.url) as client:
+        for _ in range(3):
+            client.listing("contacts")
+            client.batch("contacts", ["1"])
+            client.search("contacts", {"limit": 1})
+            client.properties("contacts")
+            client.owners(None, archived=False)
+            client.users(None)
+            client.imports(None)
+            client.schemas()
+            client.account()
+        assert len(server.asked) == 27
+        assert server.connections == 1
+
+
+def test_writes_go_to_their_own_version() -> None:
+    server = ScriptedServer(otherwise=lambda _: Scripted(content={"results": []}))
+    told = versions("2026-03", {"properties": "v3"}, "2026-09")
+    with server, client_of(server.url, told) as client:
+        client.listing("contacts")
+        write(client)
+        client.batch("contacts", ["1"])
+        client.properties("contacts")
+        targets = [asked.target.partition("?")[0] for asked in server.asked]
+    assert targets == [
+        "/crm/objects/2026-03/contacts",
+        "/crm/objects/2026-09/contacts/batch/update",
+        "/crm/objects/2026-03/contacts/batch/read",
+        "/crm/v3/properties/contacts",
+    ]
+
+
+def test_a_lock_met_while_records_are_made_leaves_them_unknown() -> None:
+    locked = Scripted(423, {"category": "LOCKED"})
+    with ScriptedServer(locked) as server, client_of(server.url) as client:
+        call = client.transport.client.crm.objects.batch_api.create
+        with pytest.raises(Ambiguous, match="423"):
+            client.transport.send(call, "contacts", {"inputs": []}, write=True)
+
+
+def test_others_who_use_the_same_app_make_us_wait() -> None:
+    times = Times()
+    pacer = Pacer(times.now, times.sleep)
+    pacer.learn(100, 10.0, 20)
+    pacer.wait(search=False)
+    assert times.sleeps == []
+    pacer.learn(100, 10.0, 19)
+    pacer.wait(search=False)
+    assert times.sleeps == [1.0]
+
+
+def test_searches_of_all_threads_count_together() -> None:
+    auth = AuthConfig(token=SecretStr("a"))
+    other = AuthConfig(token=SecretStr("b"))
+    url, sessions = "http://127.0.0.1:9", Sessions()
+    one, two = (pacer_for("hs", url, each, sessions) for each in (auth, other))
+    assert one._searches is two._searches  # noqa: SLF001 -- two processes of waiting are too slow to watch
+    assert one._others is not two._others  # noqa: SLF001 -- the same
+    again = pacer_for("hs", url, auth, sessions)
+    assert again._others is one._others  # noqa: SLF001 -- the same
 
 
 def test_long_lists_of_names_become_one_parameter() -> None:

@@ -112,6 +112,7 @@ def test_an_empty_page_with_a_next_token_is_not_the_end() -> None:
 def test_empty_pages_for_ever_end_in_a_scan() -> None:
     assert windows.after_search(Search(5), [], "9900") == Scan()
     assert windows.after_search(Search(5), [], "opaque") == Scan()
+    assert windows.after_search(Search(5, (), "200"), [], "200") == Scan()
 
 
 @pytest.mark.parametrize("hits", [[("1", 7), ("2", 6)], [("1", 4)], [("1", -1)]])
@@ -134,6 +135,33 @@ def test_records_that_change_during_the_walk_are_not_jumped_over() -> None:
 def test_what_was_read_with_the_same_stamp_is_left_out() -> None:
     index = SearchIndex({"1": 5, "2": 6, "3": 7})
     assert walk(index, recent={"1": 5, "2": 5, "3": 8}).ids == ["2"]
+
+
+def test_a_page_without_a_next_one_is_the_last_in_whatever_order_it_is() -> None:
+    hits = [("2", 9), ("1", 7), ("3", -1)]
+    assert windows.after_search(Search(5), hits, None) == Over()
+    assert windows.fresh(hits, Search(5), {"1": 7, "3": 7}) == ["2", "3"]
+
+
+def test_where_more_is_counted_than_shown_the_search_goes_on_until_nothing_is_new() -> None:
+    hits = [("1", 7), ("2", 9), ("3", 9)]
+    go = windows.after_search(Search(5), hits, None, doubtful=True)
+    assert isinstance(go, Search)
+    assert (go.low, set(go.edge)) == (9, {"2", "3"})
+    more = windows.after_search(go, [("2", 9), ("3", 9), ("4", 9)], None, doubtful=True)
+    assert isinstance(more, Search)
+    assert (more.low, set(more.edge)) == (9, {"2", "3", "4"})
+    assert windows.after_search(more, [("4", 9), ("2", 9)], None, doubtful=True) == Over()
+    assert windows.after_search(Search(5), [], None, doubtful=True) == Over()
+
+
+def test_an_empty_page_in_the_middle_of_a_flood_is_not_its_end() -> None:
+    flood = Flood(5, "40", 200, 900)
+    go = windows.after_flood(flood, [], "200", 700)
+    assert go == Flood(5, "40", 200, 900, "200")
+    assert windows.flood_body(OBJECT, go)["after"] == "200"
+    assert windows.after_flood(go, [], "200", 700) == Scan()
+    assert windows.after_flood(go, [("41", 5)], "400", 700) == Flood(5, "41", 201, 900)
 
 
 def test_contacts_have_their_own_stamp_property() -> None:

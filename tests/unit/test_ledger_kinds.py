@@ -19,6 +19,8 @@ def calls():
     """Yield module and arguments of every call that seals, or passes a seal on."""
     for room in ROOMS:
         for path in sorted((ROOT / room).rglob("*.py")):
+            if "sandbox" in path.parts:
+                continue  # it has no ledger
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Call):

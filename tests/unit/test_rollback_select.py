@@ -80,17 +80,24 @@ def test_an_unknown_earlier_value_stays_unknown() -> None:
 @pytest.mark.parametrize(
     ("op", "words"),
     [
-        (Op.CREATE, "deleting created records comes with a later release"),
-        (Op.DELETE, "bringing deleted records back comes with a later release"),
         (Op.MERGE, "undoing merges comes with a later release"),
-        (Op.UNDELETE, "deleting it again comes with a later release"),
         (Op.BASELINE, "no earlier value is known"),
     ],
 )
-def test_whole_record_events_cannot_be_undone_yet(op: Op, words: str) -> None:
+def test_some_whole_record_events_cannot_be_undone(op: Op, words: str) -> None:
     (row,) = of_operation([change_set("1", 1, ("Phone", None, text("a")), op=op)])
     assert row.targets == ()
     assert words in row.unable
+
+
+def test_what_came_goes_and_what_went_comes_back() -> None:
+    came = change_set("1", 1, op=Op.CREATE)
+    back = change_set("2", 4, op=Op.UNDELETE)
+    edit, went = change_set("3", 2, ("Phone", text("a"), NULL)), change_set("3", 3, op=Op.DELETE)
+    first, second, third = of_operation([came, back, edit, went])
+    assert (first.goes_since, second.goes_since) == (came.at, back.at)
+    assert (third.revive, third.goes) == (True, False)
+    assert pairs(third) == {"Phone": (NULL, text("a"))}
 
 
 def test_records_stream_one_at_a_time() -> None:
@@ -205,7 +212,7 @@ def test_an_object_at_a_time_leaves_created_records_and_names_deleted_ones() -> 
     created, deleted, updated = of_differences(differences, at(0))
     assert (created.targets, created.unable) == ((), "")
     assert "deletes nothing" in created.note
-    assert "bringing deleted records back comes with a later release" in deleted.unable
+    assert (deleted.revive, deleted.unable) == (True, "")
     assert pairs(updated) == {"Phone": (NULL, text("a"))}
 
 

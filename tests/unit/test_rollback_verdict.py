@@ -87,6 +87,13 @@ def test_a_write_that_came_too_late_is_a_conflict_or_is_tried_again(
     assert (end.result, end.asks_again) == (result, again)
 
 
+def test_what_the_vendor_warned_of_says_why_a_value_was_not_kept() -> None:
+    warned = sent(Verdict.ACCEPTED, message="HubSpot normalized the value of Phone")
+    end = phone(warned, after({"Phone": text("5 55")}, 20))
+    assert end.result is Result.FAILED
+    assert end.words.endswith("another value; HubSpot normalized the value of Phone")
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

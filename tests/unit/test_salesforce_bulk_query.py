@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from connectors.salesforce.bulk_query import ROWS, Jobs, State
+from connectors.salesforce.bulk_query import ASKED, ROWS, Jobs, Place, State
 from connectors.salesforce.client import Client
 from connectors.salesforce.schema import Describe, DescribedField, Known, know
 from crmtrail.config import AuthConfig, SourceConfig
@@ -47,8 +47,11 @@ def jobs(*script: Scripted) -> Iterator[tuple[ScriptedServer, Jobs]]:
     with ScriptedServer(*script) as server:
         auth = AuthConfig(token=SecretStr("00Dtoken"))
         settings = SourceConfig(kind="salesforce", base_url=server.url, auth=auth)
-        with closing(Client("sf", settings, "00Dtoken", "62.0", Clock())) as client:
-            yield server, Jobs(client)
+        with (
+            closing(Client("sf", settings, "00Dtoken", "62.0", Clock())) as client,
+            closing(Jobs(client)) as made,
+        ):
+            yield server, made
 
 
 def test_a_job_asks_for_the_bin_too_where_the_object_has_one() -> None:
@@ -110,33 +113,98 @@ def test_pages_are_followed_by_their_locators() -> None:
     first = page("Id,Amount\n1,1.10\n2,\n", Locator="MTAwMDA", NumberOfRecords="2")
     last = page("Id,Amount\n3,NA\n", Locator="null", NumberOfRecords="1")
     with jobs(first, last) as (server, all_jobs):
-        one = all_jobs.results(account(), JOB, "")
+        one = all_jobs.results(account(), JOB, Place())
         assert one is not None
+        assert one.following == Place("MTAwMDA")
         two = all_jobs.results(account(), JOB, one.following)
         targets = [asked.target.partition(JOB)[2] for asked in server.asked]
     assert two is not None
     assert [bytes(row["Amount"]) for row in (*one.rows, *two.rows)] == [b"1.10", b"null", b'"NA"']
-    assert two.following == ""
+    assert two.following is None
     assert targets == [
-        f"/results?maxRecords={ROWS}",
-        f"/results?maxRecords={ROWS}&locator=MTAwMDA",
+        f"/results?maxRecords={ASKED}",
+        f"/results?maxRecords={ASKED}&locator=MTAwMDA",
     ]
     assert server.asked[0].headers["accept"] == "text/csv"
 
 
 def test_a_last_page_may_leave_its_headers_out() -> None:
     with jobs(page("Id\n1\n")) as (_, all_jobs):
-        found = all_jobs.results(account(), JOB, "")
+        found = all_jobs.results(account(), JOB, Place())
     assert found is not None
-    assert (len(found.rows), found.following) == (1, "")
+    assert (len(found.rows), found.following) == (1, None)
 
 
-def test_missing_rows_or_a_body_cut_off_are_not_believed() -> None:
-    short = page("Id\n1\n", NumberOfRecords="2")
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        ('Id,Name\n1,"broken off', ""),
+        ('Id,Name\n1,"a"b\n', ""),
+        ("Id,Name\n1\n", ""),
+        ("Id,Name\n1,a,b\n", ""),
+        ("Id,Name\n1,a\n", "2"),
+        ("Id,Name\n1,a\n2,b\n", "1"),
+        ("", "3"),
+    ],
+)
+def test_missing_rows_and_what_is_no_csv_are_not_believed(body: str, count: str) -> None:
+    answer = page(body, **({"NumberOfRecords": count} if count else {}))
+    with jobs(answer) as (_, all_jobs), pytest.raises(Unavailable):
+        all_jobs.results(account(), JOB, Place())
+
+
+def test_a_body_cut_off_is_not_believed() -> None:
     cut = Scripted(content=b"Id\n1\n2\n", cut=3)
-    for answer in (short, cut):
-        with jobs(answer) as (_, all_jobs), pytest.raises(Unavailable):
-            all_jobs.results(account(), JOB, "")
+    with jobs(cut) as (_, all_jobs), pytest.raises(Unavailable):
+        all_jobs.results(account(), JOB, Place())
+
+
+MANY = "Id,Name\n" + "".join(f'{no},"a\n{no}"\n' for no in range(2 * ROWS))
+
+
+def test_one_answer_is_read_in_parts() -> None:
+    answer = page(MANY, Locator="MTAwMDA", NumberOfRecords=str(2 * ROWS))
+    with jobs(answer) as (server, all_jobs):
+        place: Place | None = Place()
+        parts, ahead = [], set()
+        while place is not None and not place.locator:
+            found = all_jobs.results(account(), JOB, place)
+            assert found is not None
+            parts.append([bytes(row["Id"]).decode() for row in found.rows])
+            ahead.add(tuple(found.ahead.ids))
+            place = found.following
+        assert len(server.asked) == 1
+    assert place == Place("MTAwMDA")
+    assert [len(part) for part in parts] == [ROWS, ROWS]
+    assert ahead == {tuple(str(no) for no in range(2 * ROWS))}
+    assert [id_ for part in parts for id_ in part] == [f'"{no}"' for no in range(2 * ROWS)]
+
+
+def test_a_new_process_goes_on_within_an_answer() -> None:
+    answer = page(MANY, NumberOfRecords=str(2 * ROWS))
+    with jobs(answer) as (_, all_jobs):
+        found = all_jobs.results(account(), JOB, Place())
+    assert found is not None
+    assert found.following is not None
+    with jobs(answer) as (_, all_jobs):
+        rest = all_jobs.results(account(), JOB, found.following)
+        assert rest is not None
+    assert [bytes(row["Id"]).decode() for row in rest.rows] == [
+        f'"{no}"' for no in range(ROWS, 2 * ROWS)
+    ]
+    assert rest.following is None
+
+
+def test_an_answer_that_broke_off_in_the_middle_is_asked_for_again() -> None:
+    body = MANY.encode()
+    cut = Scripted(content=body, cut=len(body) - 100)
+    with jobs(cut, page(MANY)) as (server, all_jobs):
+        with pytest.raises(Unavailable):
+            all_jobs.results(account(), JOB, Place())
+        found = all_jobs.results(account(), JOB, Place())
+        assert found is not None
+        assert len(found.rows) == ROWS
+        assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -149,7 +217,7 @@ def test_missing_rows_or_a_body_cut_off_are_not_believed() -> None:
 )
 def test_results_that_can_no_longer_be_had_are_none(answer: Scripted) -> None:
     with jobs(answer) as (_, all_jobs):
-        assert all_jobs.results(account(), JOB, "MTAwMDA") is None
+        assert all_jobs.results(account(), JOB, Place("MTAwMDA")) is None
 
 
 def test_throwing_a_job_away_never_fails() -> None:

@@ -83,11 +83,54 @@ def test_a_cursor_survives_being_written(cursor: Cursor) -> None:
 
 def test_the_clock_of_the_first_page_counts_not_that_of_the_last() -> None:
     first = position.turned(Cursor(Phase.ROWS, mark=MARK), began=NOON, stamp=MARK, id_=ID)
-    later = NOON + timedelta(hours=1)
+    later = NOON + timedelta(minutes=2)
     second = position.turned(first, began=later, stamp=NOON, id_=ID)
     assert second.began == NOON
     listed = position.rows_read(second, began=later, overlap=OVERLAP, replicateable=True)
     assert (listed.phase, listed.began, listed.since) == (Phase.DELETIONS, NOON, MARK - OVERLAP)
+
+
+def test_what_took_long_to_read_is_compared_with_the_list_of_updates() -> None:
+    later = NOON + timedelta(minutes=3)
+    poll = Cursor(Phase.ROWS, mark=MARK, began=NOON, stamp=NOON, id=ID)
+    listed = position.rows_read(poll, began=later, overlap=OVERLAP, replicateable=True)
+    assert (listed.phase, listed.since) == (Phase.UPDATES, MARK - OVERLAP)
+    done = position.updates_read(listed, end=later, covered=later, now=later, overlap=OVERLAP)
+    assert (done.phase, done.since, done.mark) == (Phase.DELETIONS, MARK - OVERLAP, MARK)
+    load = Cursor(Phase.SWEEP, full=True, began=NOON, id=ID)
+    listed = position.rows_read(load, began=later, overlap=OVERLAP, replicateable=True)
+    assert (listed.phase, listed.since) == (Phase.UPDATES, NOON - position.OPEN)
+    assert position.window(listed, later)[:2] == (NOON - position.OPEN, later)
+
+
+def test_a_reconcile_asks_for_the_updates_and_one_that_is_not_listed_does_not() -> None:
+    at = Cursor(Phase.ROWS, healing=True, mark=MARK)
+    listed = position.rows_read(at, began=NOON, overlap=OVERLAP, replicateable=True)
+    assert (listed.phase, listed.since) == (Phase.UPDATES, MARK - OVERLAP)
+    sweep = position.rows_read(at, began=NOON, overlap=OVERLAP, replicateable=False)
+    assert (sweep.phase, sweep.full, sweep.narrow) == (Phase.SWEEP, True, True)
+
+
+def test_a_transaction_that_the_updates_tell_of_holds_the_mark_back() -> None:
+    at = Cursor(Phase.UPDATES, mark=MARK, began=NOON, since=MARK)
+    open_since = NOON - timedelta(minutes=30)
+    told = position.updates_read(at, end=NOON, covered=open_since, now=NOON, overlap=OVERLAP)
+    done = position.deletions_read(told, end=NOON, covered=NOON, now=NOON)
+    assert done == Cursor(Phase.REST, mark=open_since)
+
+
+def test_too_many_updates_are_asked_for_in_halves() -> None:
+    at = Cursor(Phase.UPDATES, mark=MARK, began=NOON, since=MARK)
+    begin, end, _ = position.window(at, NOON)
+    halved = position.narrowed(at, begin=begin, end=end)
+    assert halved is not None
+    middle = position.window(halved, NOON)[1]
+    assert middle == MARK + timedelta(minutes=30)
+    following = position.updates_read(halved, end=middle, covered=middle, now=NOON, overlap=OVERLAP)
+    assert (following.phase, following.covered) == (Phase.UPDATES, None)
+    assert position.window(following, NOON)[0] < middle
+    last = position.updates_read(following, end=NOON, covered=NOON, now=NOON, overlap=OVERLAP)
+    assert (last.phase, last.span) == (Phase.DELETIONS, 0.0)
 
 
 def test_without_a_list_of_deletions_a_poll_is_over_and_a_sweep_counts() -> None:
@@ -116,11 +159,13 @@ def test_a_window_of_deletions_is_never_shorter_than_two_minutes() -> None:
     assert (end - begin, too_old) == (timedelta(minutes=2), False)
 
 
-def test_deletions_older_than_fifteen_days_are_asked_for_as_far_as_they_go() -> None:
+@pytest.mark.parametrize(("brief", "days"), [(False, 30), (True, 15)])
+def test_old_deletions_are_asked_for_as_far_as_they_go(*, brief: bool, days: int) -> None:
     long_ago = NOON - timedelta(days=40)
-    begin, end, too_old = position.window(Cursor(Phase.DELETIONS, since=long_ago), NOON)
+    at = Cursor(Phase.DELETIONS, since=long_ago, brief=brief)
+    begin, end, too_old = position.window(at, NOON)
     assert too_old
-    assert timedelta(days=14) < end - begin < timedelta(days=15)
+    assert timedelta(days=days - 1) < end - begin < timedelta(days=days)
 
 
 def test_a_gap_is_told_once_even_if_the_window_is_cut_and_time_goes_on() -> None:

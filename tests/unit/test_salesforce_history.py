@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from connectors.months import months_before
 from connectors.salesforce.discovery import Listed, Listing
-from connectors.salesforce.history import months_before
 from connectors.salesforce.history_rows import activity, changes, merged, stages, trail
 from connectors.salesforce.history_sources import Shape, candidates, source
 from connectors.salesforce.history_tokens import recorded

@@ -9,6 +9,7 @@ from pathlib import Path
 import connectors.salesforce
 from connectors.salesforce.bulk_csv import rows_of
 from connectors.salesforce.ingest_csv import cell, records, tables
+from connectors.salesforce.sheet import Sheet
 
 HOME = Path(connectors.salesforce.__file__).parent
 TREES = {path.name: ast.parse(path.read_text("utf-8")) for path in HOME.glob("*.py")}
@@ -30,8 +31,8 @@ def test_the_library_is_used_as_transport_alone() -> None:
         for alias in node.names
     }
     assert imported == {
-        ("client.py", "simple_salesforce.exceptions", "SalesforceError"),
         ("client.py", "simple_salesforce.util", "exception_handler"),
+        ("exchange.py", "simple_salesforce.exceptions", "SalesforceError"),
         ("transport.py", "simple_salesforce.api", "Salesforce"),
     }
     plain = {
@@ -47,7 +48,8 @@ def test_the_library_is_used_as_transport_alone() -> None:
 def test_only_calls_that_are_sound_are_made_of_it() -> None:
     used = {
         node.attr
-        for node in ast.walk(TREES["client.py"])
+        for name in ("client.py", "exchange.py")
+        for node in ast.walk(TREES[name])
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "_rest"
@@ -71,7 +73,8 @@ def test_no_path_is_spelled_as_the_library_does() -> None:
 def test_separators_inside_a_value_are_kept_both_ways() -> None:
     ((_, body),) = tables(["Name"], [("001", {"Name": SEPARATORS})])
     assert [one["Name"] for one in records(body)] == [SEPARATORS]
-    (row,) = rows_of(body, {}, 1)
+    sheet = Sheet(iter([body]))
+    (row,) = rows_of(sheet.head, list(iter(sheet.record, None)), {})
     assert ast.literal_eval(bytes(row["Name"]).decode()) == SEPARATORS
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import NoneType
 from typing import Any
 
@@ -25,7 +25,17 @@ from crmtrail.auth_config import (
     RefreshTokenAuth,
 )
 from crmtrail.config import SourceConfig
-from crmtrail.errors import CredentialsRefused, CrmtrailError, Mistake, PersonNeeded, Unavailable
+from crmtrail.errors import (
+    Ambiguous,
+    BudgetSpent,
+    CredentialsRefused,
+    CrmtrailError,
+    Mistake,
+    PersonNeeded,
+    Throttled,
+    Unavailable,
+)
+from crmtrail.sessions import Sessions
 from support.login_org import CONSUMER, ENDED, PEM, REFRESH, SECRET, USER, LoginOrg, refused
 from support.scripted_http import Scripted, ScriptedServer
 
@@ -50,11 +60,12 @@ class FixedClock:
         return datetime(2026, 11, 24, 10, tzinfo=UTC)
 
 
-def made(url: str, auth: Auth) -> Client:
-    settings = SourceConfig(kind="salesforce", base_url=url, auth=auth)
-    return Client(
-        "sf", settings, tokens_for("sf", settings, auth, FixedClock()), "62.0", FixedClock()
+def made(url: str, auth: Auth, sessions: Sessions | None = None, **more: Any) -> Client:
+    settings = SourceConfig.model_validate(
+        {"kind": "salesforce", "base_url": url, "auth": auth, **more}
     )
+    tokens = tokens_for("sf", settings, auth, FixedClock(), sessions)
+    return Client("sf", settings, tokens, "62.0", FixedClock())
 
 
 @contextmanager
@@ -112,6 +123,44 @@ def test_the_replay_has_the_same_headers_and_body(ended: Scripted) -> None:
     assert org.logins == 2
 
 
+@pytest.mark.parametrize(
+    ("method", "kind", "headers"),
+    [
+        ("PATCH", "application/json", GUARDS | {"Sforce-Mru": "updateMru=false"}),
+        ("PUT", "text/csv; charset=UTF-8", {}),
+        ("GET", "application/json", {"If-Modified-Since": "Tue, 24 Nov 2026 09:00:00 GMT"}),
+        ("POST", "application/json", {"Sforce-Query-Options": "batchSize=200"}),
+        ("DELETE", "application/json", {}),
+    ],
+)
+def test_not_one_header_is_lost_in_a_replay(
+    method: str, kind: str, headers: dict[str, str]
+) -> None:
+    org = LoginOrg()
+    with org_and_client(JWT, org) as sf:
+        read(sf)
+        org.expire()
+        org.asked.clear()
+        sf.send(method, "jobs", NoneType, b"x", headers=headers, content_type=kind)
+    first, second = (dict(one.headers) for one in org.asked)
+    assert first.pop("authorization") != second.pop("authorization")
+    assert first == second
+    assert first["content-type"] == kind
+    assert first["sforce-call-options"] == "client=crmtrail"
+    assert {name: first[name.lower()] for name in headers} == headers
+
+
+def test_a_body_of_csv_is_asked_for_again_as_csv() -> None:
+    org = LoginOrg(answer=Scripted(content=b"Id\n001\n"))
+    with org_and_client(JWT, org) as sf:
+        read_first = sf.text("jobs/query/750/results", {"locator": "MTAw"})
+        org.expire()
+        with sf.stream("sobjects/Attachment/00P/Body") as found:
+            assert b"".join(found.chunks) == read_first.body
+    assert [one.headers["accept"] for one in org.asked] == ["text/csv", "*/*", "*/*"]
+    assert org.asked[0].target.endswith("results?locator=MTAw")
+
+
 def test_a_session_refused_again_and_again_costs_one_login_a_request() -> None:
     org = LoginOrg(answer=ENDED)
     with org_and_client(JWT, org) as sf, pytest.raises(CredentialsRefused, match="INVALID_SESS"):
@@ -123,7 +172,8 @@ def test_a_session_refused_again_and_again_costs_one_login_a_request() -> None:
 def test_many_connectors_of_one_identity_log_in_once_between_them() -> None:
     org = LoginOrg()
     with ScriptedServer(otherwise=org) as server, ThreadPoolExecutor(8) as threads:
-        clients = [made(server.url, JWT) for _ in range(8)]
+        sessions = Sessions()
+        clients = [made(server.url, JWT, sessions) for _ in range(8)]
         list(threads.map(read, clients))
         assert org.logins == 1
         org.expire()
@@ -135,9 +185,10 @@ def test_many_connectors_of_one_identity_log_in_once_between_them() -> None:
 
 def test_observer_and_restorer_are_two_sessions() -> None:
     org = LoginOrg()
+    sessions = Sessions()
     with ScriptedServer(otherwise=org) as server:
         for auth in (JWT, APP):
-            with closing(made(server.url, auth)) as sf:
+            with closing(made(server.url, auth, sessions)) as sf:
                 read(sf)
     assert [form["grant_type"].rpartition(":")[2] for form in org.forms] == [
         "jwt-bearer",
@@ -147,9 +198,10 @@ def test_observer_and_restorer_are_two_sessions() -> None:
 
 def test_a_rotated_refresh_token_is_used_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
     org = LoginOrg(rotates=True)
+    sessions = Sessions()
     with ScriptedServer(otherwise=org) as server:
         for _ in range(2):
-            with closing(made(server.url, KEPT)) as sf:
+            with closing(made(server.url, KEPT, sessions)) as sf:
                 read(sf)
                 org.expire()
                 read(sf)
@@ -182,6 +234,10 @@ def test_a_bare_token_is_never_renewed() -> None:
         (refused("invalid_app_access", "user is not admin approved to access this app"),
          CredentialsRefused, "admin approved"),
         (Scripted(401, HTML), CredentialsRefused, "JWT Bearer"),
+        (refused("invalid_grant", "login rate exceeded"), Throttled, "pause"),
+        (Scripted(403, [{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit "
+                         "exceeded."}]), BudgetSpent, "resumes by itself"),
+        (Scripted(429, HTML, {"Retry-After": "30"}), Throttled, "pause"),
         (Scripted(404, HTML), Mistake, "My Domain"),
         (Scripted(302, b"", {"Location": "https://elsewhere.example/"}), Mistake, "My Domain"),
         (Scripted(200, HTML), Mistake, "My Domain"),
@@ -200,12 +256,55 @@ def test_what_a_refused_login_means(answer: Scripted, kind: type[CrmtrailError],
         assert (org.logins, org.asked, sf.calls) == (1, [], 0)
 
 
+HANGING = Scripted(hold=1.5, content={})
+
+
+def test_a_login_that_hangs_is_given_up() -> None:
+    org = LoginOrg(refusal=HANGING)
+    with (
+        ScriptedServer(otherwise=org) as server,
+        closing(made(server.url, JWT, timeout=0.3)) as sf,
+        pytest.raises(Unavailable, match="longer than the source's timeout"),
+    ):
+        read(sf)
+    assert org.asked == []
+
+
+@pytest.mark.parametrize(("writing", "kind"), [(True, Ambiguous), (False, Unavailable)])
+def test_soap_that_hangs_is_given_up(*, writing: bool, kind: type[CrmtrailError]) -> None:
+    org = LoginOrg(answer=HANGING)
+    with (
+        ScriptedServer(otherwise=org) as server,
+        closing(made(server.url, JWT, timeout=0.3)) as sf,
+        pytest.raises(kind, match="longer than the source's timeout"),
+    ):
+        sf.soap("undelete", "", writing=writing)
+    assert len(org.asked) == 1, "it is not sent again"
+
+
 def test_a_clock_that_is_off_is_named_where_an_assertion_is_refused() -> None:
     answer = Scripted(400, {"error": "invalid_grant"}, date="Tue, 24 Nov 2026 09:50:00 GMT")
     refusing = LoginOrg(refusal=answer)
     wanted = pytest.raises(CredentialsRefused, match=r"clock is \+600 s off")
     with org_and_client(JWT, refusing) as sf, wanted:
         read(sf)
+
+
+def test_where_our_clock_is_off_the_assertion_is_signed_by_theirs() -> None:
+    org = LoginOrg(now=FixedClock().now() + timedelta(minutes=7))
+    with org_and_client(JWT, org) as sf:
+        read(sf)
+        assert org.logins == 2
+        org.expire()
+        read(sf)
+    assert org.logins == 3, "it is known from then on"
+
+
+def test_a_clock_that_is_off_is_no_reason_to_ask_again_and_again() -> None:
+    org = LoginOrg(now=FixedClock().now() + timedelta(minutes=7), refusal=refused("invalid_grant"))
+    with org_and_client(JWT, org) as sf, pytest.raises(CredentialsRefused, match="-420 s off"):
+        read(sf)
+    assert org.logins == 2
 
 
 def test_calls_go_to_the_host_that_a_login_names() -> None:
@@ -334,6 +433,18 @@ def test_a_soap_fault_is_a_refusal_with_its_code() -> None:
     with org_and_client(JWT, org) as sf, pytest.raises(Refusal) as caught:
         sf.soap("undelete", "")
     assert (caught.value.code, caught.value.told) == ("INVALID_FIELD", "words")
+
+
+def test_a_new_session_whose_token_soap_does_not_take_is_said_too() -> None:
+    fault = Scripted(500, FAULT % (b"INVALID_SESSION_ID", b"INVALID_SESSION_ID"))
+    org = LoginOrg(ended=fault, answer=Scripted(content=UNDELETED))
+    with org_and_client(JWT, org) as sf:
+        sf.soap("undelete", "<urn:ids>001</urn:ids>")
+        org.expire()
+        org.gives_jwt = True
+        with pytest.raises(PersonNeeded, match="opaque"):
+            sf.soap("undelete", "<urn:ids>001</urn:ids>")
+    assert len(org.asked) == 2
 
 
 def test_soap_says_up_front_that_it_takes_no_jwt() -> None:

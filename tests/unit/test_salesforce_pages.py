@@ -395,15 +395,16 @@ def test_many_purged_records_are_listed_without_asking_for_each() -> None:
 
 def test_after_a_pause_of_weeks_what_cannot_be_known_is_a_gap() -> None:
     long_ago = TEN - timedelta(days=30)
-    script = (rows(), Scripted(content=NOTHING), rows(row(ONE)), COUNTED)
-    with org(*script) as (_, sf):
+    # A list that does not say how far back it reaches is not believed to reach back 30 days.
+    nothing = Scripted(content=NOTHING)
+    with org(rows(), nothing, nothing, rows(row(ONE)), COUNTED) as (_, sf):
         pages = finish(sf, first(sf, polled(long_ago)))
-    (gap,) = pages[1].gaps
+    (gap,) = (gap for page in pages for gap in page.gaps)
     assert gap.since == long_ago - timedelta(minutes=10)
     assert gap.until is not None
     assert timedelta(days=14) < TEN - gap.until < timedelta(days=15)
     assert "this run looks at every record" in gap.why
-    assert [one.id for one in pages[2].sightings] == [ONE]
+    assert [one.id for one in pages[3].sightings] == [ONE]
     assert (pages[-1].done, pages[-1].swept) == (True, TEN - timedelta(seconds=2))
 
 
@@ -456,11 +457,12 @@ def test_an_object_without_a_stamp_is_read_in_full_each_time() -> None:
 
 def test_without_a_list_of_objects_history_is_a_gap_and_records_are_read() -> None:
     with org(rows(row(ONE)), history_months=24) as (server, sf):
-        server.script.append(refusal("NOT_FOUND", 404))
-        page = first(sf, None)
-    assert [one.ref.id for one in page.readings] == [ONE]
-    (gap,) = page.gaps
+        server.script += [refusal("NOT_FOUND", 404), Scripted(content=NOTHING), COUNTED]
+        pages = finish(sf, first(sf, None))
+    assert [one.ref.id for one in pages[0].readings] == [ONE]
+    (gap,) = pages[-1].gaps
     assert "who set them" in gap.why
+    assert position.read(pages[-1].cursor).barred == ("the list of objects",)
 
 
 def test_a_foreign_cursor_is_lost() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from crmtrail.model import Event, Op, token_of
 from snapshot.diff import unfold
-from snapshot.drafts import UNNAMED
+from snapshot.drafts import COMPUTED, UNNAMED
 from snapshot.trails import EARLIER
 from support.readings import ADA, BOB, ROBOT, at, event, reading, removal
 
@@ -198,4 +198,42 @@ def test_what_came_after_our_look_within_the_same_second_is_told_by_what_was_bef
     assert [step[1:3] for step in story(unfold(past, found, horizon=None))] == [
         ([("Phone", '"2"', '"3"')], BOB),
         ([("Phone", '"3"', '"4"')], ADA),
+    ]
+
+
+def test_a_value_without_any_entry_is_not_claimed_to_have_been_there():
+    trail = [told("Phone", None, "1", -50), told("Phone", "1", "2", -20, BOB)]
+    fields = {"Phone": "2", "Fax": "9", "Site": None}
+    found = reading("003A", fields, created=-50, trail=trail)
+    unfolded = unfold(None, found, horizon=None)
+    # That Site is blank without an entry says that it always was; Fax has a value from somewhere.
+    assert states(unfolded) == [
+        {"Phone": '"1"', "Site": "null"},
+        {"Phone": '"2"', "Site": "null"},
+        {"Phone": '"2"', "Site": "null", "Fax": '"9"'},
+    ]
+    assert [step[0] for step in story(unfolded)] == [Op.BASELINE, Op.UPDATE, Op.BASELINE]
+
+
+def test_of_a_new_record_all_is_told_from_its_creation_on():
+    trail = [told("Phone", None, "2", 40, BOB)]
+    found = reading("003A", {"Phone": "2", "Fax": "9"}, created=20, modified=40, trail=trail)
+    unfolded = unfold(None, found, horizon=at(10))
+    assert states(unfolded)[0] == {"Phone": "null", "Fax": '"9"'}
+
+
+def test_history_from_before_the_creation_of_a_survivor_is_kept():
+    trail = [told("Phone", None, "1", -90, BOB), told("Phone", "1", "2", -70, ADA)]
+    found = reading("003A", {"Phone": "2"}, created=-50, creator=ROBOT, trail=trail)
+    assert story(unfold(None, found, horizon=None)) == [
+        (Op.BASELINE, [], ROBOT, at(-90), 1),
+        (Op.UPDATE, [("Phone", '"1"', '"2"')], ADA, at(-70), 2),
+    ]
+
+
+def test_a_value_that_moved_without_a_stamp_was_computed_after_our_last_look():
+    past = unfold(None, reading("003A", {"Score": "1"}, edited=-30, read=60), horizon=None).past
+    found = reading("003A", {"Score": "2"}, edited=0, read=90, actor=BOB)
+    assert story(unfold(past, found, horizon=None)) == [
+        (Op.UPDATE, [("Score", '"1"', '"2"')], COMPUTED, at(90), 2)
     ]

@@ -1,17 +1,19 @@
 """The account: details, usage, owners, users, teams, imports."""
 
 import base64
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from crmtrail.sandbox.http import Reply
+from crmtrail.sandbox.hubspot import security
 from crmtrail.sandbox.hubspot.imports import Imports
 from crmtrail.sandbox.hubspot.object_types import object_type
 from crmtrail.sandbox.hubspot.objects import paging
 from crmtrail.sandbox.hubspot.people import TEAMS
 from crmtrail.sandbox.hubspot.portal import Call, Portal
 from crmtrail.sandbox.hubspot.refusal import invalid, missing_scopes, not_found
-from crmtrail.sandbox.hubspot.values import DAY, iso, millis
+from crmtrail.sandbox.hubspot.values import DAY, iso, millis, parse_moment
 
 _OWNERS = 500
 _USERS = 100
@@ -19,16 +21,19 @@ _USERS = 100
 
 def details(portal: Portal, _: Call) -> Reply:
     """GET /account-info/details."""
+    local = portal.world.clock.now().astimezone(ZoneInfo(portal.switches.time_zone))
+    offset = local.isoformat()[-6:]
+    ahead = local.utcoffset() or timedelta()
     return Reply.of(
         200,
         {
             "portalId": portal.people.portal,
-            "accountType": "STANDARD",
-            "timeZone": "UTC",
+            "accountType": portal.switches.account_type,
+            "timeZone": portal.switches.time_zone,
             "companyCurrency": "USD",
             "additionalCurrencies": ["EUR", "GBP"],
-            "utcOffset": "+00:00",
-            "utcOffsetMilliseconds": 0,
+            "utcOffset": offset,
+            "utcOffsetMilliseconds": ahead // timedelta(milliseconds=1),
             "uiDomain": "app.hubspot.com",
             "dataHostingLocation": "na1",
         },
@@ -36,9 +41,11 @@ def details(portal: Portal, _: Call) -> Reply:
 
 
 def usage(portal: Portal, _: Call) -> Reply:
-    """GET /account-info/api-usage/daily/private-apps; the day ends at midnight UTC here."""
+    """GET /account-info/api-usage/daily/private-apps; the day ends at the account's midnight."""
     now = portal.world.clock.now()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    local = now.astimezone(ZoneInfo(portal.switches.time_zone))
+    # The day of the wall clock, not 24 hours: they differ when clocks are changed.
+    midnight = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
     found = {
         "name": "private-apps-api-calls-daily",
         "usageLimit": portal.limits.daily or 625_000,
@@ -87,23 +94,32 @@ def one_owner(portal: Portal, call: Call) -> Reply:
 
 def users(portal: Portal, call: Call) -> Reply:
     """GET /settings/users: those who have not left."""
-    found = [
-        {
-            "id": str(user["id"]),
-            "email": user["email"],
-            "firstName": user["first"],
-            "lastName": user["last"],
-            "roleId": None if user["admin"] else "71204",
-            "roleIds": [] if user["admin"] else ["71204"],
-            "primaryTeamId": user["team"],
-            "secondaryTeamIds": [],
-            "superAdmin": bool(user["admin"]),
-            "seatNames": ["Core"],
-        }
-        for user in portal.people.users()
-        if not user["archived"]
-    ]
+    found = [_user(user) for user in portal.people.users() if not user["archived"]]
     return _page(call, found, _USERS, _USERS)
+
+
+def _user(user: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": str(user["id"]),
+        "email": user["email"],
+        "firstName": user["first"],
+        "lastName": user["last"],
+        "roleId": None if user["admin"] else "71204",
+        "roleIds": [] if user["admin"] else ["71204"],
+        "primaryTeamId": user["team"],
+        "secondaryTeamIds": [],
+        "superAdmin": bool(user["admin"]),
+        "seatNames": ["Core"],
+    }
+
+
+def one_user(portal: Portal, call: Call) -> Reply:
+    """GET /settings/users/{id}, by id or with idProperty=EMAIL."""
+    key = "email" if call.request.one("idProperty") == "EMAIL" else "id"
+    for user in portal.people.users():
+        if str(user[key]) == call.parts[0] and not user["archived"]:
+            return Reply.of(200, _user(user))
+    raise not_found()
 
 
 def roles(_: Portal, __: Call) -> Reply:
@@ -140,6 +156,18 @@ def one_import(portal: Portal, call: Call) -> Reply:
     raise not_found()
 
 
+def import_errors(portal: Portal, call: Call) -> Reply:
+    """GET /imports/{id}/errors: no row of an import ever failed here."""
+    one_import(portal, call)
+    return Reply.of(200, {"results": []})
+
+
+def import_cancelled(portal: Portal, call: Call) -> Reply:
+    """POST /imports/{id}/cancel: all imports are done already."""
+    one_import(portal, call)
+    raise invalid(f"Import {call.parts[0]} cannot be canceled: it is DONE")
+
+
 def login_activity(portal: Portal, call: Call) -> Reply:
     """GET /account-info/activity/login: one sign-in of each user on each of the last 30 days."""
     user_id = call.request.one("userId")
@@ -171,9 +199,9 @@ def _login(user: dict[str, Any], at: int) -> dict[str, Any]:
     }
 
 
-def security_activity(_: Portal, call: Call) -> Reply:
-    """GET /account-info/activity/security: nothing of the kind happened."""
-    return _page(call, [], 100, 50)
+def security_activity(portal: Portal, call: Call) -> Reply:
+    """GET /account-info/activity/security, newest first."""
+    return _page(call, security.events(portal, call), 100, 50)
 
 
 def audit_logs(portal: Portal, call: Call) -> Reply:
@@ -182,13 +210,28 @@ def audit_logs(portal: Portal, call: Call) -> Reply:
         raise missing_scopes("account-info.security.read")
     emails = {str(user["id"]): user["email"] for user in portal.people.users()}
     wanted = call.request.one("actingUserId")
+    since = _moment(call, "occurredAfter")
+    until = _moment(call, "occurredBefore")
     found = []
     for entry in reversed(portal.world.journalled(crm="hubspot")):
         actor = entry["actor"]
         if actor["kind"] != "user" or wanted not in (None, "", actor["id"]):
             continue
+        at = parse_moment(entry["at"]) or 0
+        if at < since or (until and at > until):
+            continue
         found.append(_audited(entry, emails.get(actor["id"])))
     return _page(call, found, 100, 100)
+
+
+def _moment(call: Call, name: str) -> int:
+    text = call.request.one(name)
+    if not text:
+        return 0
+    found = parse_moment(text)
+    if found is None:
+        raise invalid(f"{name} must be a moment in ISO 8601, but was {text}")
+    return found
 
 
 def _audited(entry: dict[str, Any], email: str | None) -> dict[str, Any]:

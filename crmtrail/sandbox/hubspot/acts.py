@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from crmtrail.sandbox.hubspot import definition_acts, merging, setting_acts
+from crmtrail.sandbox.hubspot import (
+    access_acts,
+    admin_acts,
+    definition_acts,
+    event_acts,
+    merging,
+    oauth,
+    setting_acts,
+)
 from crmtrail.sandbox.hubspot.imports import Imports
 from crmtrail.sandbox.hubspot.object_types import ObjectType, object_type
 from crmtrail.sandbox.hubspot.portal import Portal
@@ -26,11 +34,17 @@ def act(portal: Portal, order: Order) -> dict[str, Any]:
     verb = str(order.get("do", ""))
     if verb in setting_acts.VERBS:
         return setting_acts.turn(portal, order)
+    if verb in _PLAIN:
+        return _PLAIN[verb](portal, order)
+    if verb in access_acts.VERBS:
+        return access_acts.VERBS[verb](portal, order, actor_of(portal, order))
     if verb in definition_acts.VERBS:
         return definition_acts.VERBS[verb](portal, order, actor_of(portal, order))
     deed = _DEEDS.get(verb)
     if deed is None:
-        known = sorted({*_DEEDS, *setting_acts.VERBS, *definition_acts.VERBS})
+        known = sorted(
+            {*_DEEDS, *setting_acts.VERBS, *definition_acts.VERBS, *access_acts.VERBS, *_PLAIN}
+        )
         raise ValueError(f"unknown verb {verb!r}; known are {', '.join(known)}")
     kind = object_type(str(order.get("object", "")))
     records = order.get("records")
@@ -207,18 +221,49 @@ def _dissociate(portal: Portal, kind: ObjectType, orders: list[Order], by: Writi
 def _relate(
     portal: Portal, kind: ObjectType, orders: list[Order], by: Writing, *, apart: bool
 ) -> list[int]:
-    """Each order is ``{"id": ..., "to": {"object": ..., "id": ...}, "type": optional}``."""
+    """Each order is ``{"id": ..., "to": {"object": ..., "id": ...}}``; ``type`` is optional.
+
+    So is its ``category``. Taking apart with a type leaves the others, but for the plain one.
+    """
     records = _records(portal, kind, orders)
     for order, record in zip(orders, records, strict=True):
         other = object_type(str(order["to"]["object"]))
         target = _records(portal, other, [order["to"]])[0]
-        if apart:
+        if apart and "type" in order:
+            category = str(order.get("category", ""))
+            portal.writer.unlabel(record, target, int(order["type"]), by, category)
+        elif apart:
             portal.writer.dissociate(record, target, by)
         else:
             type_ = order.get("type") or definition_acts.unlabelled(kind, other)
-            portal.writer.associate(record, target, int(type_), by)
+            category = str(order.get("category", ""))
+            portal.writer.associate(record, target, int(type_), by, category)
     return [record.id for record in records]
 
+
+def _flood(portal: Portal, order: Order) -> dict[str, Any]:
+    """Write ``count`` records of an object in one millisecond, making those that are wanting."""
+    kind, count = object_type(str(order["object"])), int(order["count"])
+    by = _writing(portal, order, kind, count)
+    records = portal.store.page(kind, 0, count, archived=False)
+    for number in range(count - len(records)):
+        handle = {kind.handle: f"flood-{by.at}-{number}@fernhill.example"} if kind.handle else {}
+        records.append(portal.writer.create(kind, handle, by))
+    for record in records:
+        values = _values(portal, kind, order, by, record.values)
+        if not portal.writer.change(record, values, by):
+            record.modified = by.at
+            portal.store.put(record, by.at)
+    return {"ids": [str(record.id) for record in records]}
+
+
+_PLAIN: dict[str, Callable[[Portal, Order], dict[str, Any]]] = {
+    **admin_acts.VERBS,
+    **event_acts.VERBS,
+    "flood": _flood,
+    "oauth": oauth.turn,
+}
+"""Verbs that name no single records and need no actor checked first."""
 
 Deed = Callable[[Portal, ObjectType, list[Order], Writing], list[int]]
 

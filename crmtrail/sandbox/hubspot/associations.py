@@ -1,34 +1,43 @@
-"""Associations v4 and their dated successors: batch and single, labels."""
+"""Associations v4 and their dated successors: batch and single."""
 
 from typing import Any
 
 from crmtrail.sandbox.http import Reply
 from crmtrail.sandbox.hubspot import objects
-from crmtrail.sandbox.hubspot.links import DEFINED, back_type, default_types, types_between
+from crmtrail.sandbox.hubspot.association_types import CATEGORIES, DEFINED, LinkType
+from crmtrail.sandbox.hubspot.links import default_types
 from crmtrail.sandbox.hubspot.object_types import ObjectType, object_type
 from crmtrail.sandbox.hubspot.portal import Call, Portal, writing
 from crmtrail.sandbox.hubspot.records import Record
-from crmtrail.sandbox.hubspot.refusal import invalid, not_found
+from crmtrail.sandbox.hubspot.refusal import Refusal, invalid, not_found
 from crmtrail.sandbox.hubspot.values import iso
 
 _READ = 1000
 _CREATE = 2000
 _ARCHIVE = 100
-_SINGLE = 500
+_PAGE = 500
+"""How many associated records of one record come at once."""
 
 
-def _pair(call: Call, first: int, second: int) -> tuple[ObjectType, ObjectType]:
+def pair_of(call: Call, first: int, second: int) -> tuple[ObjectType, ObjectType]:
+    """Return the two objects that a path names.
+
+    Raises:
+        Refusal: 400, records of the two cannot be associated.
+    """
     from_, to = object_type(call.parts[first]), object_type(call.parts[second])
     if default_types(from_.name, to.name) is None:
         raise invalid(f"{from_.label} and {to.label} cannot be associated")
     return from_, to
 
 
-def _shown(from_: ObjectType, to: ObjectType, linked: dict[int, list[int]]) -> list[dict[str, Any]]:
-    """Return associated records; their ids are numbers here, unlike everywhere else."""
-    known = {each["typeId"]: each for each in types_between(from_.name, to.name)}
+def _shown(call: Call, linked: dict[int, list[LinkType]]) -> list[dict[str, Any]]:
+    """Return associated records; in v4 their ids are numbers, unlike everywhere else."""
     return [
-        {"toObjectId": id_, "associationTypes": [known[type_] for type_ in types]}
+        {
+            "toObjectId": id_ if call.version == "v4" else str(id_),
+            "associationTypes": [one.shown() for one in types],
+        }
         for id_, types in linked.items()
     ]
 
@@ -43,43 +52,72 @@ def _complete(portal: Portal, results: list[Any], errors: list[Any], status: int
 
 def batch_read(portal: Portal, call: Call) -> Reply:
     """POST /associations/{from}/{to}/batch/read: 1000 ids, those without any are left out."""
-    from_, to = _pair(call, 0, 1)
+    from_, to = pair_of(call, 0, 1)
     inputs = call.inputs(_READ)
-    ids = [int(given["id"]) for given in inputs if str(given.get("id", "")).isdigit()]
-    found: dict[int, dict[int, list[int]]] = {}
-    for start in range(0, len(ids), _SINGLE):
-        found |= portal.writer.links.of(from_, ids[start : start + _SINGLE], to)
-    results = [
-        {"from": {"id": str(id_)}, "to": _shown(from_, to, linked)} for id_, linked in found.items()
-    ]
-    missing = [str(id_) for id_ in ids if id_ not in found]
-    errors = [
-        {
-            "status": "error",
-            "category": "OBJECT_NOT_FOUND",
-            "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
-            "message": f"No {to.singular} is associated with {from_.singular} {id_}.",
-            "context": {"fromObjectId": [id_]},
-        }
-        for id_ in missing
-    ]
-    return _complete(portal, results, errors)
+    asked = {
+        int(given["id"]): _place(given.get("after"))
+        for given in inputs
+        if str(given.get("id", "")).isdigit()
+    }
+    found = portal.writer.links.typed(from_, list(asked), to)
+    live = portal.store.many(from_, asked)
+    results, missing = [], []
+    for id_, after in asked.items():
+        record = live.get(id_)
+        if record is None or record.id != id_ or record.archived is not None or id_ not in found:
+            missing.append(id_)
+            continue
+        shown, rest = _page(found[id_], after, _PAGE)
+        result: dict[str, Any] = {"from": {"id": str(id_)}, "to": _shown(call, shown)}
+        if rest is not None:
+            result["paging"] = {"next": {"after": rest, "link": f"?after={rest}"}}
+        results.append(result)
+    return _complete(portal, results, [_none_of(from_, to, id_) for id_ in missing])
+
+
+def _none_of(from_: ObjectType, to: ObjectType, id_: int) -> dict[str, Any]:
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+        "message": f"No {to.singular} is associated with {from_.singular} {id_}.",
+        "context": {"fromObjectId": [str(id_)]},
+    }
+
+
+def _place(after: object) -> int:
+    """Return the id after which a page begins.
+
+    Raises:
+        Refusal: 400, the token is none of ours.
+    """
+    text = str(after or "0")
+    if not text.isdigit():
+        raise invalid(f"Invalid paging token: {text}")
+    return int(text)
+
+
+def _page(
+    linked: dict[int, list[LinkType]], after: int, limit: int
+) -> tuple[dict[int, list[LinkType]], str | None]:
+    """Return the associations after an id, and where the next page begins if there is one."""
+    later = {id_: types for id_, types in linked.items() if id_ > after}
+    page = dict(list(later.items())[:limit])
+    return page, str(max(page)) if len(later) > limit else None
 
 
 def single_read(portal: Portal, call: Call) -> Reply:
     """GET /objects/{from}/{id}/associations/{to}: up to 500 a page."""
-    from_, to = _pair(call, 0, 2)
-    limit = call.whole("limit", _SINGLE, _SINGLE)
-    after = call.request.one("after") or "0"
+    from_, to = pair_of(call, 0, 2)
+    limit = call.whole("limit", _PAGE, _PAGE)
     record = objects.find(portal, from_, call.parts[1], None)
-    if record is None or not after.isdigit():
+    if record is None:
         raise not_found()
-    linked = portal.writer.links.of(from_, [record.id], to).get(record.id, {})
-    later = {id_: types for id_, types in linked.items() if id_ > int(after)}
-    page = dict(list(later.items())[:limit])
-    body: dict[str, Any] = {"results": _shown(from_, to, page)}
-    if len(later) > limit:
-        body["paging"] = objects.paging(call, str(max(page)))
+    linked = portal.writer.links.typed(from_, [record.id], to).get(record.id, {})
+    page, rest = _page(linked, _place(call.request.one("after")), limit)
+    body: dict[str, Any] = {"results": _shown(call, page)}
+    if rest is not None:
+        body["paging"] = objects.paging(call, rest)
     return Reply.of(200, body)
 
 
@@ -99,6 +137,28 @@ def _ends(
     return ends[0], ends[1]
 
 
+def _within_limit(portal: Portal, one: Record, other: Record) -> None:
+    """See that no record gets more associations than the portal allows.
+
+    Raises:
+        Refusal: 400, one of the two has as many as it may have.
+    """
+    links = portal.writer.links
+    for record, target in ((one, other), (other, one)):
+        most = links.types.limit(record.kind.name, target.kind.name)
+        if most is None:
+            continue
+        held = links.ids(record.kind, record.id, target.kind)
+        if target.id not in held and len(held) >= most:
+            raise Refusal(
+                400,
+                "VALIDATION_ERROR",
+                f"{record.kind.label} {record.id} has reached the limit of {most} associated"
+                f" {target.kind.label} records",
+                context={"fromObjectId": [str(record.id)]},
+            )
+
+
 def _made(one: Record, other: Record, type_: int) -> dict[str, Any]:
     spec = {"associationCategory": DEFINED, "associationTypeId": type_}
     return {"from": {"id": str(one.id)}, "to": {"id": str(other.id)}, "associationSpec": spec}
@@ -106,57 +166,73 @@ def _made(one: Record, other: Record, type_: int) -> dict[str, Any]:
 
 def batch_create(portal: Portal, call: Call) -> Reply:
     """POST /associations/{from}/{to}/batch/create, by type ids."""
-    from_, to = _pair(call, 0, 1)
+    from_, to = pair_of(call, 0, 1)
     objects.may_write(call, from_)
-    by = writing(portal, call)
     results = []
     for given in call.inputs(_CREATE):
-        one, other = _ends(portal, given, from_, to)
-        for type_ in _types(given.get("types"), from_, to):
-            portal.writer.associate(one, other, type_, by)
-        results.append(_labelled(one, other))
+        types = _types(portal, given.get("types"), from_, to)
+        results.append(_associated(portal, call, _ends(portal, given, from_, to), types))
     return _complete(portal, results, [], 201)
 
 
-def _types(given: object, from_: ObjectType, to: ObjectType) -> list[int]:
-    """Return association type ids.
+def _associated(
+    portal: Portal, call: Call, ends: tuple[Record, Record], types: list[LinkType]
+) -> dict[str, Any]:
+    one, other = ends
+    _within_limit(portal, one, other)
+    by = writing(portal, call)
+    for type_ in types:
+        portal.writer.associate(one, other, type_.id, by, type_.category)
+    ids: tuple[int | str, int | str] = (one.id, other.id)
+    if call.version != "v4":
+        ids = str(one.id), str(other.id)
+    return {
+        "fromObjectTypeId": one.kind.type_id,
+        "fromObjectId": ids[0],
+        "toObjectTypeId": other.kind.type_id,
+        "toObjectId": ids[1],
+        "labels": [type_.label for type_ in types if type_.label],
+    }
+
+
+def _types(portal: Portal, given: object, from_: ObjectType, to: ObjectType) -> list[LinkType]:
+    """Return association types.
 
     Raises:
         Refusal: 400, none, or one that does not join the two objects.
     """
     if not isinstance(given, list) or not given:
         raise invalid("Some required fields were not set: [types]")
-    types = [int(each.get("associationTypeId") or 0) for each in given]
-    for type_ in types:
-        if back_type(from_.name, to.name, type_) is None:
-            raise invalid(f"Association type {type_} does not join {from_.label} and {to.label}")
-    return types
-
-
-def _labelled(one: Record, other: Record) -> dict[str, Any]:
-    return {
-        "fromObjectTypeId": one.kind.type_id,
-        "fromObjectId": one.id,
-        "toObjectTypeId": other.kind.type_id,
-        "toObjectId": other.id,
-        "labels": [],
-    }
+    found = []
+    for each in given:
+        category = str(each.get("associationCategory") or "")
+        if category not in CATEGORIES:
+            raise invalid(f"Unknown association category: {category or None}")
+        number = str(each.get("associationTypeId") or "0")
+        type_ = None
+        if number.isdigit():
+            type_ = portal.writer.links.types.find(from_.name, to.name, int(number), category)
+        if type_ is None:
+            raise invalid(
+                f"Association type {category} {number} does not join {from_.label} and {to.label}"
+            )
+        found.append(type_)
+    return found
 
 
 def single_create(portal: Portal, call: Call) -> Reply:
     """PUT /objects/{from}/{id}/associations/{to}/{id}, by type ids."""
-    from_, to = _pair(call, 0, 2)
+    from_, to = pair_of(call, 0, 2)
     objects.may_write(call, from_)
     given = {"from": {"id": call.parts[1]}, "to": {"id": call.parts[3]}}
-    one, other = _ends(portal, given, from_, to)
-    for type_ in _types(call.json(), from_, to):
-        portal.writer.associate(one, other, type_, writing(portal, call))
-    return Reply.of(201, _labelled(one, other))
+    ends = _ends(portal, given, from_, to)
+    types = _types(portal, call.json(), from_, to)
+    return Reply.of(201, _associated(portal, call, ends, types))
 
 
 def single_archive(portal: Portal, call: Call) -> Reply:
     """DELETE /objects/{from}/{id}/associations/{to}/{id}: all types between the two."""
-    from_, to = _pair(call, 0, 2)
+    from_, to = pair_of(call, 0, 2)
     objects.may_write(call, from_)
     given = {"from": {"id": call.parts[1]}, "to": {"id": call.parts[3]}}
     portal.writer.dissociate(*_ends(portal, given, from_, to), writing(portal, call))
@@ -164,19 +240,20 @@ def single_archive(portal: Portal, call: Call) -> Reply:
 
 
 def labels_archive(portal: Portal, call: Call) -> Reply:
-    """POST /associations/{from}/{to}/batch/labels/archive: single types, not the pair."""
-    from_, to = _pair(call, 0, 1)
+    """POST /associations/{from}/{to}/batch/labels/archive: one type; the plain one takes all."""
+    from_, to = pair_of(call, 0, 1)
     objects.may_write(call, from_)
+    by = writing(portal, call)
     for given in call.inputs(_ARCHIVE):
-        one, other = _ends(portal, given, from_, to)
-        for type_ in _types(given.get("types"), from_, to):
-            portal.writer.links.remove_type(from_.name, one.id, to.name, other.id, type_)
+        ends = _ends(portal, given, from_, to)
+        for type_ in _types(portal, given.get("types"), from_, to):
+            portal.writer.unlabel(*ends, type_.id, by, type_.category)
     return Reply(204) if call.version == "v4" else _complete(portal, [], [])
 
 
 def batch_default(portal: Portal, call: Call) -> Reply:
     """POST /associations/{from}/{to}/batch/associate/default: both directions are returned."""
-    from_, to = _pair(call, 0, 1)
+    from_, to = pair_of(call, 0, 1)
     objects.may_write(call, from_)
     results = []
     for given in call.inputs(_CREATE):
@@ -186,6 +263,7 @@ def batch_default(portal: Portal, call: Call) -> Reply:
 
 def _associate(portal: Portal, call: Call, ends: tuple[Record, Record]) -> list[dict[str, Any]]:
     one, other = ends
+    _within_limit(portal, one, other)
     forth, back = default_types(one.kind.name, other.kind.name) or (0, 0)
     portal.writer.associate(one, other, forth, writing(portal, call))
     return [_made(one, other, forth), _made(other, one, back)]
@@ -193,7 +271,7 @@ def _associate(portal: Portal, call: Call, ends: tuple[Record, Record]) -> list[
 
 def single_default(portal: Portal, call: Call) -> Reply:
     """PUT /objects/{from}/{id}/associations/default/{to}/{id}."""
-    from_, to = _pair(call, 0, 2)
+    from_, to = pair_of(call, 0, 2)
     objects.may_write(call, from_)
     given = {"from": {"id": call.parts[1]}, "to": {"id": call.parts[3]}}
     return _complete(portal, _associate(portal, call, _ends(portal, given, from_, to)), [])
@@ -201,7 +279,7 @@ def single_default(portal: Portal, call: Call) -> Reply:
 
 def batch_archive(portal: Portal, call: Call) -> Reply:
     """POST /associations/{from}/{to}/batch/archive: 204 in v4, 200 with a body since 2026-03."""
-    from_, to = _pair(call, 0, 1)
+    from_, to = pair_of(call, 0, 1)
     objects.may_write(call, from_)
     by = writing(portal, call)
     for given in call.inputs(_ARCHIVE):
@@ -210,9 +288,3 @@ def batch_archive(portal: Portal, call: Call) -> Reply:
             pair = {"from": {"id": one}, "to": {"id": each.get("id", "")}}
             portal.writer.dissociate(*_ends(portal, pair, from_, to), by)
     return Reply(204) if call.version == "v4" else _complete(portal, [], [])
-
-
-def labels(_: Portal, call: Call) -> Reply:
-    """GET /associations/{from}/{to}/labels."""
-    from_, to = _pair(call, 0, 1)
-    return Reply.of(200, {"results": types_between(from_.name, to.name)})

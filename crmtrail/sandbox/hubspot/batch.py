@@ -10,7 +10,7 @@ from crmtrail.sandbox.hubspot.portal import Call, Portal, writing
 from crmtrail.sandbox.hubspot.records import Record
 from crmtrail.sandbox.hubspot.refusal import Refusal, invalid
 from crmtrail.sandbox.hubspot.render import Renderer, Wanted
-from crmtrail.sandbox.hubspot.validate import Checked, Validator
+from crmtrail.sandbox.hubspot.validate import Checked, refusal
 from crmtrail.sandbox.hubspot.values import iso
 
 _MOST = 100
@@ -119,7 +119,7 @@ def _shown(
     portal: Portal, call: Call, record: Record, checked: Checked, given: Input
 ) -> dict[str, Any]:
     shown = objects.written(portal, call, record, checked)
-    if trace := given.get("objectWriteTraceId"):
+    if portal.switches.trace_echo and (trace := given.get("objectWriteTraceId")):
         shown["objectWriteTraceId"] = trace
     return shown
 
@@ -137,11 +137,11 @@ def create(portal: Portal, call: Call) -> Reply:
     for given in inputs:
         try:
             checked = objects.check_new(portal, call, kind, given.get("properties"))
-        except Refusal as refusal:
+        except Refusal as refused:
             if not traced:
                 raise
-            context = refusal.context | _trace_context(given)
-            errors.append(refusal.body() | {"context": context})
+            context = refused.context | _trace_context(given)
+            errors.append(refused.body() | {"context": context})
             continue
         record = objects.make(portal, kind, checked, given.get("associations") or [], by)
         results.append(_shown(portal, call, record, checked, given))
@@ -163,7 +163,6 @@ def update(portal: Portal, call: Call) -> Reply:
     objects.may_write(call, kind)
     inputs, errors = _split(call, call.inputs(_MOST))
     _refuse_repeats([_key(given) for given in inputs])
-    validator = Validator(portal.schema, portal.people)
     ready: list[tuple[Record, Checked, Input]] = []
     lost: list[Input] = []
     flaws = []
@@ -172,8 +171,10 @@ def update(portal: Portal, call: Call) -> Reply:
         if record is None or record.archived is not None:
             lost.append(given)
             continue
-        current = record.values
-        checked = validator.check(kind, given.get("properties"), call.version, current=current)
+        checked = objects.check_change(portal, call, record, given.get("properties"))
+        if checked.flaws and portal.switches.update_in_part and given.get("objectWriteTraceId"):
+            errors.append(refusal(checked.flaws).body() | {"context": _trace_context(given)})
+            continue
         flaws += checked.flaws
         ready.append((record, checked, given))
     Checked(flaws=flaws).require()
@@ -201,7 +202,6 @@ def upsert(portal: Portal, call: Call) -> Reply:
     inputs, errors = _split(call, call.inputs(_MOST))
     _refuse_repeats([_key(given) for given in inputs])
     by = writing(portal, call)
-    validator = Validator(portal.schema, portal.people)
     results = []
     for given in inputs:
         name = given.get("idProperty")
@@ -215,8 +215,7 @@ def upsert(portal: Portal, call: Call) -> Reply:
             checked = objects.check_new(portal, call, kind, fresh)
             record = objects.make(portal, kind, checked, [], by)
         else:
-            values, now = given.get("properties"), record.values
-            checked = validator.check(kind, values, call.version, current=now).require()
+            checked = objects.check_change(portal, call, record, given.get("properties")).require()
             objects.refuse_taken(portal, kind, checked, record)
             portal.writer.change(record, checked.values, by)
         results.append(_shown(portal, call, record, checked, given) | {"new": new})

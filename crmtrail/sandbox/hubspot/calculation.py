@@ -4,11 +4,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crmtrail.sandbox.hubspot.definitions_activities import BODIES
 from crmtrail.sandbox.hubspot.records import Record
 from crmtrail.sandbox.hubspot.values import DAY, number, parse_moment, plain
 
 Stages = Mapping[str, Mapping[str, Any]]
 """Stages by id, see `Schema.stages`."""
+
+_PREVIEW = 512
+"""How many characters of a body its preview shows."""
 
 LOCKED_STATES = ("APPROVAL_NOT_NEEDED", "APPROVED")
 """States of a quote in which it is published."""
@@ -73,11 +77,20 @@ def _quote(record: Record, _: Stages) -> dict[str, str]:
     return {"hs_locked": str(record.values.get("hs_status") in LOCKED_STATES).lower()}
 
 
+def _activity(record: Record, _: Stages) -> dict[str, str]:
+    body = record.values.get(BODIES[record.kind.name], "")
+    text = re.sub(r"<[^>]*>", " ", body)
+    preview = " ".join(text.split())[:_PREVIEW]
+    html = f"<html><body>{preview}</body></html>"
+    return {"hs_body_preview": preview, "hs_body_preview_html": html} if preview else {}
+
+
 _RULES: dict[str, Callable[[Record, Stages], dict[str, str]]] = {
     "contacts": _contact,
     "deals": _deal,
     "line_items": _line_item,
     "quotes": _quote,
+    **dict.fromkeys(BODIES, _activity),
 }
 
 OWN = {
@@ -96,5 +109,6 @@ OWN = {
     ),
     "line_items": ("hs_pre_discount_amount", "hs_total_discount", "hs_tax_amount", "amount"),
     "quotes": ("hs_locked",),
+    **dict.fromkeys(BODIES, ("hs_body_preview", "hs_body_preview_html")),
 }
 """Which properties `calculate` decides; rolled up ones come from associated records."""

@@ -24,7 +24,7 @@ def _property(portal: Portal, order: Order, actor: Actor) -> dict[str, Any]:
         raise ValueError(f"cannot change {sorted(strange)} of a property")
     now = iso(portal.store.now())
     old = portal.schema.properties(kind.name).get(str(order["name"]))
-    doc = dict(old.doc) if old else _fresh(str(order["name"]), now, actor)
+    doc = dict(old.doc) if old else fresh(str(order["name"]), now, actor)
     if "options" in change:
         change["options"] = [_option(n, each) for n, each in enumerate(change["options"])]
     doc |= change | {"updatedAt": now, "updatedUserId": actor.id}
@@ -36,7 +36,8 @@ def _property(portal: Portal, order: Order, actor: Actor) -> dict[str, Any]:
     return {"ids": [doc["name"]]}
 
 
-def _fresh(name: str, now: str, actor: Actor) -> dict[str, Any]:
+def fresh(name: str, now: str, actor: Actor) -> dict[str, Any]:
+    """Return the definition of a plain custom text property, not yet written."""
     return {
         "name": name,
         "label": name.replace("_", " ").capitalize(),
@@ -103,7 +104,27 @@ def unlabelled(kind: ObjectType, to: ObjectType) -> int:
     return found[0]
 
 
+def _label(portal: Portal, order: Order, _: Actor) -> dict[str, Any]:
+    """Make an association label between ``object`` and ``to``: ``label``, ``inverse`` if any.
+
+    Its ids there and back are returned.
+    """
+    from_, to = object_type(str(order["object"])), object_type(str(order["to"]))
+    types = portal.writer.links.types
+    made = types.define(from_.name, to.name, str(order["label"]), order.get("inverse"))
+    return {"ids": [str(id_) for id_ in made]}
+
+
+def _link_limit(portal: Portal, order: Order, _: Actor) -> dict[str, Any]:
+    """Limit how many ``to`` a record of ``object`` may have: ``most``, or None for no limit."""
+    from_, to = object_type(str(order["object"])), object_type(str(order["to"]))
+    portal.writer.links.types.set_limit(from_.name, to.name, order.get("most"))
+    return {"ids": []}
+
+
 VERBS: dict[str, Callable[[Portal, Order, Actor], dict[str, Any]]] = {
     "property": _property,
     "pipeline": _pipeline,
+    "label": _label,
+    "link_limit": _link_limit,
 }

@@ -4,6 +4,8 @@ Flags: ``ro`` read only, ``calc`` calculated, ``unique``, ``owner`` (options are
 ``custom``, ``sensitive``, ``archived``, ``=set`` (options, see options.py).
 """
 
+from crmtrail.sandbox.hubspot.definitions_activities import ACTIVITIES
+
 _SYSTEM = """
 hs_object_id            | Record ID                | number number      | {group} | ro unique
 hs_object_source        | Record source            | string text        | {group} | ro
@@ -182,6 +184,7 @@ TABLES = {
     "products": ("productinformation", _PRODUCTS + _SYSTEM),
     "line_items": ("lineiteminformation", _LINE_ITEMS + _SYSTEM),
     "quotes": ("quoteinformation", _QUOTES + _SYSTEM),
+    **{name: (group, table + _SYSTEM) for name, (group, table) in ACTIVITIES.items()},
 }
 """Group name and property table by object type."""
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from crmtrail.sandbox.hubspot.definitions_activities import UNFILTERED
 from crmtrail.sandbox.hubspot.object_types import ObjectType, object_type
 from crmtrail.sandbox.hubspot.refusal import invalid
 from crmtrail.sandbox.hubspot.schema import Property, Schema
@@ -38,10 +39,16 @@ class Column:
     multiple: bool = False
 
 
-def column(schema: Schema, kind: ObjectType, name: str) -> Column | None:
+ID = Column("id", "number")
+"""Record ids, compared as numbers."""
+ID_AS_TEXT = Column("CAST(id AS TEXT)", "text")
+"""Record ids, compared letter by letter: nobody outside HubSpot knows which it is."""
+
+
+def column(schema: Schema, kind: ObjectType, name: str, ids: Column = ID) -> Column | None:
     """Return where a property is in the index; None when the object has no such property."""
     if name == "hs_object_id":
-        return Column("id", "number")
+        return ids
     if name == kind.stamp:
         return Column("modified", "stamp")
     definition = schema.live(kind.name, name)
@@ -61,7 +68,7 @@ def _in_document(definition: Property) -> Column:
     return Column(path, definition.type, definition.multiple)
 
 
-def where(schema: Schema, kind: ObjectType, groups: object) -> Condition:
+def where(schema: Schema, kind: ObjectType, groups: object, ids: Column = ID) -> Condition:
     """Return the condition of all filter groups: any group, all of its filters.
 
     Raises:
@@ -76,7 +83,9 @@ def where(schema: Schema, kind: ObjectType, groups: object) -> Condition:
         raise invalid(f"Too many filters in a group: at most {FILTERS} are allowed")
     if sum(map(len, lists)) > ALL_FILTERS:
         raise invalid(f"Too many filters: at most {ALL_FILTERS} are allowed in all groups")
-    alternatives = [_all_of([condition(schema, kind, each) for each in some]) for some in lists]
+    alternatives = [
+        _all_of([condition(schema, kind, each, ids) for each in some]) for some in lists
+    ]
     if not alternatives:
         return Condition("1")
     sql = " OR ".join(f"({each.sql})" for each in alternatives)
@@ -90,7 +99,9 @@ def _all_of(conditions: Sequence[Condition]) -> Condition:
     return Condition(sql, tuple(value for each in conditions for value in each.bound))
 
 
-def condition(schema: Schema, kind: ObjectType, given: dict[str, Any]) -> Condition:
+def condition(
+    schema: Schema, kind: ObjectType, given: dict[str, Any], ids: Column = ID
+) -> Condition:
     """Return one filter as a condition.
 
     An undefined property holds nothing: filtering contacts by ``hs_lastmodifieddate`` finds none.
@@ -101,9 +112,11 @@ def condition(schema: Schema, kind: ObjectType, given: dict[str, Any]) -> Condit
     name, operator = given.get("propertyName"), given.get("operator")
     if not isinstance(name, str) or operator not in OPERATORS:
         raise invalid(f"Invalid input JSON: operator {operator} is not one of {OPERATORS}")
+    if name in UNFILTERED:
+        raise invalid(f"Property {name} cannot be searched")
     if name.startswith("associations."):
         return _associated(kind, name.removeprefix("associations."), operator, given)
-    return _filter(column(schema, kind, name), operator, name, given)
+    return _filter(column(schema, kind, name, ids), operator, name, given)
 
 
 def _filter(found: Column | None, operator: str, name: str, given: dict[str, Any]) -> Condition:

@@ -5,14 +5,19 @@ from crmtrail.sandbox.hubspot import objects
 from crmtrail.sandbox.hubspot.object_types import object_type
 from crmtrail.sandbox.hubspot.portal import Call, Portal, writing
 from crmtrail.sandbox.hubspot.records import Entry, Origin, Record
-from crmtrail.sandbox.hubspot.refusal import invalid, not_found
+from crmtrail.sandbox.hubspot.refusal import Refusal, invalid, not_found
 from crmtrail.sandbox.hubspot.render import Renderer, Wanted
 from crmtrail.sandbox.hubspot.values import iso
 from crmtrail.sandbox.hubspot.writing import Writing
 
 _V3_KINDS = ("contacts", "companies", "deals", "tickets")
 _SOURCES = {"contacts": "MERGE_CONTACTS", "companies": "MERGE_COMPANIES"}
-_STAMPED = ("createdate", "hs_createdate", "hs_merged_object_ids", "hs_calculated_merged_vids")
+_STAMPED = (
+    "createdate", "hs_createdate", "hs_merged_object_ids", "hs_calculated_merged_vids",
+    "hs_additional_emails",
+)  # fmt: skip
+_IDENTITIES = 250
+"""How many records may go into one."""
 
 
 def merge(portal: Portal, call: Call) -> Reply:
@@ -51,9 +56,12 @@ def join(portal: Portal, primary: Record, other: Record, by: Writing) -> Record:
         store.alias(kind, old.id, survivor.id)
         into: dict[str, str | None] = {"merged_into": str(survivor.id)}
         portal.writer.note(old, "merge_away", (old.values, into), by)
+    store.note_emails(survivor)
     store.write_entries(survivor, entries)
     store.put(survivor, by.at, fresh=True)
     portal.writer.note(survivor, "merge", ({}, survivor.values), by)
+    moved = sum(1 for name in other.values if name not in primary.values)
+    portal.writer.tell_merge(survivor, primary.id, [primary.id, other.id], moved, by)
     portal.writer.recount(kind, [survivor.id], by.at)
     return store.get(kind, survivor.id) or survivor
 
@@ -64,11 +72,23 @@ def _survivor(portal: Portal, primary: Record, other: Record, by: Writing) -> Re
     values = other.values | primary.values
     created = min(primary.created, other.created)
     values["hs_merged_object_ids"] = ";".join(_merged_ids(primary) + _merged_ids(other))
+    if len(values["hs_merged_object_ids"].split(";")) > _IDENTITIES:
+        raise Refusal(414, "VALIDATION_ERROR", "Cannot have more than 250 identities on a profile")
     if primary.kind.name == "contacts":
+        if emails := _other_emails(primary, other):
+            values["hs_additional_emails"] = ";".join(emails)
         values["hs_calculated_merged_vids"] = f"{primary.id}:{by.at};{other.id}:{by.at}"
     if "createdate" in values:
         values["createdate"] = iso(created)
     return Record(primary.kind, id_, created, by.at, primary.origin, values)
+
+
+def _other_emails(primary: Record, other: Record) -> list[str]:
+    """Return all e-mails but the primary's own: they lead to the survivor, too."""
+    held = [record.values.get("hs_additional_emails", "").split(";") for record in (primary, other)]
+    if "email" in primary.values:
+        held.append([other.values.get("email", "")])
+    return sorted({each for emails in held for each in emails if each})
 
 
 def _merged_ids(record: Record) -> list[str]:
@@ -98,7 +118,9 @@ def _merged_history(
         if versions[-1].value != value or primary.values.get(name) != value:
             versions.append(Entry(value, by.at, origin))
         merged[name] = versions
-    merged["hs_merged_object_ids"] = [Entry(survivor.values["hs_merged_object_ids"], by.at, origin)]
+    for name in ("hs_merged_object_ids", "hs_additional_emails"):
+        if name in survivor.values:
+            merged[name] = [Entry(survivor.values[name], by.at, origin)]
     return merged
 
 
@@ -123,6 +145,7 @@ def gdpr_delete(portal: Portal, call: Call) -> Reply:
 
 def forget(portal: Portal, record: Record, by: Writing) -> None:
     """Delete a contact for privacy and block its e-mail."""
-    if email := record.values.get("email"):
+    others = record.values.get("hs_additional_emails", "").split(";")
+    for email in filter(None, (record.values.get("email"), *others)):
         portal.store.block(email)
     portal.writer.erase(record, by, "gdpr_delete")

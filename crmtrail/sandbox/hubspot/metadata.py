@@ -4,16 +4,10 @@ import json
 from typing import Any
 
 from crmtrail.sandbox.http import Reply
-from crmtrail.sandbox.hubspot.object_types import object_type
+from crmtrail.sandbox.hubspot.object_types import CUSTOM_TYPES, ObjectType, object_type
 from crmtrail.sandbox.hubspot.portal import Call, Portal
 from crmtrail.sandbox.hubspot.refusal import Refusal, not_found
 from crmtrail.sandbox.hubspot.values import iso
-
-_GROUP_LABELS = {
-    "accountcare": "Account care",
-    "webanalytics": "Web analytics history",
-    "emailinformation": "Email information",
-}
 
 
 def properties(portal: Portal, call: Call) -> Reply:
@@ -36,25 +30,6 @@ def one_property(portal: Portal, call: Call) -> Reply:
     if found is None or found.archived != call.flag("archived"):
         raise not_found()
     return Reply.of(200, found.doc)
-
-
-def groups(portal: Portal, call: Call) -> Reply:
-    """GET /properties/{type}/groups."""
-    kind = object_type(call.parts[0])
-    found = dict.fromkeys(
-        str(each.doc["groupName"]) for each in portal.schema.properties(kind.name).values()
-    )
-    label = kind.singular.replace("_", " ").capitalize() + " information"
-    results = [
-        {
-            "name": name,
-            "label": _GROUP_LABELS.get(name, label),
-            "displayOrder": order,
-            "archived": False,
-        }
-        for order, name in enumerate(found)
-    ]
-    return Reply.of(200, {"results": results})
 
 
 def pipelines(portal: Portal, call: Call) -> Reply:
@@ -107,17 +82,40 @@ def audit(portal: Portal, call: Call) -> Reply:
     return Reply.of(200, {"results": results})
 
 
-def property_validations(_: Portal, call: Call) -> Reply:
-    """GET /property-validations/{type}: the portal has no rules of its own."""
-    object_type(call.parts[0])
-    return Reply.of(200, {"results": []})
+def schemas(portal: Portal, _: Call) -> Reply:
+    """GET /crm-object-schemas: the portal's own objects."""
+    found = [_schema(portal, object_type(name)) for name in CUSTOM_TYPES]
+    return Reply.of(200, {"results": found})
 
 
-def schemas(_: Portal, __: Call) -> Reply:
-    """GET /crm-object-schemas: the portal has no custom objects."""
-    return Reply.of(200, {"results": []})
-
-
-def one_schema(_: Portal, call: Call) -> Reply:
+def one_schema(portal: Portal, call: Call) -> Reply:
     """GET /crm-object-schemas/{type}."""
+    for name in CUSTOM_TYPES:
+        kind = object_type(name)
+        if call.parts[0].lower() in (kind.type_id, f"p_{name}", f"p{portal.people.portal}_{name}"):
+            return Reply.of(200, _schema(portal, kind))
     raise Refusal(404, "OBJECT_NOT_FOUND", f"Unable to infer object type from: {call.parts[0]}")
+
+
+def _schema(portal: Portal, kind: ObjectType) -> dict[str, Any]:
+    label = kind.singular.replace("_", " ").capitalize()
+    defined = portal.schema.properties(kind.name).values()
+    at = min(str(each.doc["createdAt"]) for each in defined)
+    return {
+        "id": kind.type_id.removeprefix("2-"),
+        "objectTypeId": kind.type_id,
+        "fullyQualifiedName": f"p{portal.people.portal}_{kind.name}",
+        "name": kind.name,
+        "labels": {"singular": label, "plural": f"{label}s"},
+        "primaryDisplayProperty": kind.defaults[0],
+        "requiredProperties": [kind.defaults[0]],
+        "searchableProperties": [kind.defaults[0]],
+        "secondaryDisplayProperties": [],
+        "metaType": "PORTAL_SPECIFIC",
+        "allowsSensitiveProperties": False,
+        "properties": [each.doc for each in defined if not each.archived],
+        "associations": [],
+        "archived": False,
+        "createdAt": at,
+        "updatedAt": at,
+    }

@@ -3,12 +3,14 @@
 from typing import Any
 
 from crmtrail.sandbox.http import Reply
-from crmtrail.sandbox.hubspot.links import back_type
+from crmtrail.sandbox.hubspot import rules
+from crmtrail.sandbox.hubspot.calculation import LOCKED_STATES
 from crmtrail.sandbox.hubspot.object_types import OBJECT_TYPES, ObjectType, object_type
 from crmtrail.sandbox.hubspot.portal import Call, Portal, writing
 from crmtrail.sandbox.hubspot.records import Record
 from crmtrail.sandbox.hubspot.refusal import Refusal, invalid, missing_scopes, not_found
 from crmtrail.sandbox.hubspot.render import Renderer, Wanted
+from crmtrail.sandbox.hubspot.scopes import object_scope
 from crmtrail.sandbox.hubspot.validate import Checked, Validator
 from crmtrail.sandbox.hubspot.writing import Writing
 
@@ -28,7 +30,7 @@ def may_write(call: Call, kind: ObjectType) -> None:
     Raises:
         Refusal: 403 MISSING_SCOPES.
     """
-    scope = "tickets" if kind.name == "tickets" else f"crm.objects.{kind.name}.write"
+    scope = object_scope(kind, "write")
     if scope not in call.app.scopes:
         raise missing_scopes(scope)
 
@@ -65,10 +67,15 @@ def list_page(portal: Portal, call: Call) -> Reply:
     if not text.isdigit():
         raise invalid("The after cursor is not valid")
     portal.store.purge_bin()
-    after = int(text)
-    found = portal.store.page(kind, after, limit + 1, archived=call.flag("archived"))
-    shown, cursor = found[:limit], str(found[limit - 1].id) if len(found) > limit else None
-    if portal.switches.short_pages and len(found) > 1:
+    after, archived = int(text), call.flag("archived")
+    if archived and portal.switches.bin_by_time:
+        found = portal.store.bin_by_time(kind, after, limit + 1)
+        cursor = str(after + limit) if len(found) > limit else None
+    else:
+        found = portal.store.page(kind, after, limit + 1, archived=archived)
+        cursor = str(found[limit - 1].id) if len(found) > limit else None
+    shown = found[:limit]
+    if portal.switches.short_pages and len(found) > 1 and not portal.switches.bin_by_time:
         shown, cursor = _shorten(portal, found, shown, cursor)
     body: dict[str, Any] = {"results": Renderer(portal, call, kind, wanted).show(shown)}
     if cursor is not None:
@@ -127,10 +134,32 @@ def check_new(portal: Portal, call: Call, kind: ObjectType, given: object) -> Ch
     """
     defaults = _DEFAULTS.get(kind.name, {})
     validator = Validator(portal.schema, portal.people)
-    checked = validator.check(kind, given, call.version, current=defaults).require()
+    # A default is set on what comes without: it is no stage to move back from.
+    told = given if isinstance(given, dict) else {}
+    current = {name: value for name, value in defaults.items() if name not in told}
+    checked = validator.check(kind, given, call.version, current=current)
+    rules.enforce(portal, call, kind, checked, None)
+    checked.require()
     refuse_taken(portal, kind, checked, None)
     for name, value in defaults.items():
         checked.values.setdefault(name, value)
+    return checked
+
+
+def check_change(portal: Portal, call: Call, record: Record, given: object) -> Checked:
+    """Check the values of a change; the flaws are in the answer.
+
+    Raises:
+        Refusal: 400, the values are no JSON object of texts, or the quote is published.
+    """
+    kind, current = record.kind, record.values
+    validator = Validator(portal.schema, portal.people)
+    checked = validator.check(kind, given, call.version, current=current)
+    rules.enforce(portal, call, kind, checked, current)
+    locked = kind.name == "quotes" and current.get("hs_status") in LOCKED_STATES
+    recalled = checked.values.get("hs_status", "APPROVED") not in LOCKED_STATES
+    if portal.switches.quote_lock and locked and checked.values and not recalled:
+        raise invalid(f"Quote {record.id} is published and cannot be edited")
     return checked
 
 
@@ -174,21 +203,24 @@ def make(
     for wish in associations:
         to_id = str((wish.get("to") or {}).get("id", ""))
         for type_ in wish.get("types") or []:
-            to = _target(kind, type_)
+            to = _target(portal, kind, type_)
             target = find(portal, to, to_id, None)
             if target is None or target.archived is not None:
                 bad = f"{to.label}={to_id} is not valid"
                 raise invalid("Some associated records are not valid", INVALID_OBJECT_IDS=[bad])
-            portal.writer.associate(record, target, int(type_["associationTypeId"]), by)
+            category = str(type_.get("associationCategory") or "")
+            portal.writer.associate(record, target, int(type_["associationTypeId"]), by, category)
     return portal.store.get(kind, record.id) or record
 
 
-def _target(kind: ObjectType, type_: dict[str, Any]) -> ObjectType:
+def _target(portal: Portal, kind: ObjectType, type_: dict[str, Any]) -> ObjectType:
     number = int(type_.get("associationTypeId") or 0)
+    category = str(type_.get("associationCategory") or "")
+    types = portal.writer.links.types
     for to in OBJECT_TYPES:
-        if back_type(kind.name, to.name, number) is not None:
+        if types.find(kind.name, to.name, number, category) is not None:
             return to
-    raise invalid(f"Association type {number} does not exist for {kind.label}")
+    raise invalid(f"Association type {category} {number} does not exist for {kind.label}")
 
 
 def update(portal: Portal, call: Call) -> Reply:
@@ -196,9 +228,7 @@ def update(portal: Portal, call: Call) -> Reply:
     kind = object_type(call.parts[0])
     may_write(call, kind)
     record = _active(portal, call, kind)
-    given = call.body().get("properties")
-    validator = Validator(portal.schema, portal.people)
-    checked = validator.check(kind, given, call.version, current=record.values).require()
+    checked = check_change(portal, call, record, call.body().get("properties")).require()
     refuse_taken(portal, kind, checked, record)
     portal.writer.change(record, checked.values, writing(portal, call))
     return Reply.of(200, written(portal, call, record, checked))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from crmtrail.sandbox.hubspot.definitions_activities import OPTIONS
+
 STAGES = (
     ("appointmentscheduled", "Appointment Scheduled", "0.2"),
     ("qualifiedtobuy", "Qualified To Buy", "0.4"),
@@ -106,6 +108,7 @@ _PLAIN: dict[str, tuple[str, ...]] = {
     ),
     "ticket_category": ("PRODUCT_ISSUE", "BILLING_ISSUE", "FEATURE_REQUEST", "GENERAL_INQUIRY"),
     "reason": ("volume", "competitor", "loyalty", "multi_year", "end_of_quarter"),
+    **OPTIONS,
 }  # fmt: skip
 
 

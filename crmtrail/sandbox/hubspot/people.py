@@ -1,6 +1,7 @@
 """Users, owners, apps and tokens of the portal."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,12 +25,19 @@ _READ = (
     "account-info.security.read", "crm.import", "crm.objects.companies.read",
     "crm.objects.contacts.read", "crm.objects.deals.read", "crm.objects.line_items.read",
     "crm.objects.owners.read", "crm.objects.products.read", "crm.objects.quotes.read",
-    "crm.schemas.companies.read", "crm.schemas.contacts.read", "crm.schemas.deals.read",
+    "communication_preferences.read", "communication_preferences.statuses.batch.read",
+    "crm.lists.read", "crm.objects.custom.read",
+    "crm.objects.leads.read", "crm.schemas.companies.read", "crm.schemas.contacts.read",
+    "crm.schemas.custom.read", "crm.schemas.deals.read",
     "settings.users.read", "settings.users.teams.read", "tickets",
 )  # fmt: skip
 _WRITE = (
     "crm.objects.companies.write", "crm.objects.contacts.write", "crm.objects.deals.write",
     "crm.objects.line_items.write", "crm.objects.products.write", "crm.objects.quotes.write",
+    "communication_preferences.read_write", "communication_preferences.statuses.batch.write",
+    "crm.lists.write", "crm.objects.custom.write",
+    "crm.objects.leads.write", "crm.schemas.companies.write", "crm.schemas.contacts.write",
+    "crm.schemas.custom.write", "crm.schemas.deals.write",
 )  # fmt: skip
 _APPS = (
     ("3217786", "CRM Observer", "observer", _READ),
@@ -51,11 +59,12 @@ _USERS = (
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A private app: the identity behind a token."""
+    """An app: the identity behind a token, which is a private app's or one of OAuth."""
 
     id: str
     name: str
     scopes: frozenset[str]
+    oauth: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -110,6 +119,35 @@ class People:
         """Return all apps as ``{id, name, role, token}``."""
         rows = self._world.db.execute("SELECT id, name, role, token FROM hs_app ORDER BY rowid")
         return [dict(row) for row in rows]
+
+    def set_user(self, id_: int, name: str, value: object) -> None:
+        """Set ``admin``, ``team`` or ``archived`` of a user."""
+        self._world.db.execute(f"UPDATE hs_user SET {name}=? WHERE id=?", (value, id_))
+        self._active = None
+
+    def add_user(self, first: str, last: str, team: str) -> int:
+        """Add a user and return the id."""
+        last_id, owner = self._world.db.execute(
+            "SELECT max(id), max(owner) FROM hs_user"
+        ).fetchone()
+        email = f"{first}.{last}@fernhill-supply.example".lower()
+        now = millis(self._world.clock.now())
+        row = (last_id + 17, owner + 23, email, first, last, team, False, False, now)
+        self._world.db.execute("INSERT INTO hs_user VALUES (?,?,?,?,?,?,?,?,?)", row)
+        self._active = None
+        return int(last_id) + 17
+
+    def set_scopes(self, id_: str, scopes: Iterable[str]) -> None:
+        """Set what the token of an app may do."""
+        self._world.db.execute(
+            "UPDATE hs_app SET scopes=? WHERE id=?", (json.dumps(sorted(scopes)), id_)
+        )
+        self._apps.clear()
+
+    def scopes(self, id_: str) -> set[str]:
+        """Return what the token of an app may do."""
+        row = self._world.db.execute("SELECT scopes FROM hs_app WHERE id=?", (id_,)).fetchone()
+        return set() if row is None else set(json.loads(row[0]))
 
     def users(self) -> list[dict[str, Any]]:
         """Return all users, those who left included, as rows of the user table."""

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crmtrail.sandbox.http import Request
+from crmtrail.sandbox.hubspot.feed import Feed
 from crmtrail.sandbox.hubspot.limits import Limits
 from crmtrail.sandbox.hubspot.people import App, People
 from crmtrail.sandbox.hubspot.refusal import invalid
 from crmtrail.sandbox.hubspot.schema import Schema
 from crmtrail.sandbox.hubspot.store import Store
 from crmtrail.sandbox.hubspot.switches import Switches
+from crmtrail.sandbox.hubspot.webhooks import Webhooks
 from crmtrail.sandbox.hubspot.writing import Writer, Writing
 from crmtrail.sandbox.world import World
 
@@ -26,6 +28,8 @@ class Portal:
     people: People
     switches: Switches
     limits: Limits
+    webhooks: Webhooks
+    feed: Feed
 
 
 @dataclass(frozen=True, slots=True)

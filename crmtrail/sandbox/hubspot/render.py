@@ -11,6 +11,8 @@ from crmtrail.sandbox.hubspot.refusal import invalid
 from crmtrail.sandbox.hubspot.schema import Property
 from crmtrail.sandbox.hubspot.values import iso
 
+_MAY_BE_ABSENT = {"sourceId", "sourceLabel", "updatedByUserId"}
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -112,13 +114,23 @@ class Renderer:
 
     def _entries(self, record: Record, name: str, stored: list[Entry]) -> list[dict[str, Any]]:
         """Return the versions of a property, newest first, cut to what HubSpot keeps."""
+        switches = self._portal.switches
+        if record.archived is not None and not switches.archived_history:
+            return []
         versions = stored
         if name in ("hs_object_id", self._kind.stamp):
             at = record.created if name == "hs_object_id" else record.modified
             versions = [Entry(self.value(record, name) or "", at, CALCULATED)]
         elif not stored and name in record.values:
             versions = [self._portal.writer.implicit(record, name)]
-        return [_entry(version) for version in versions[: self._kind.history]]
+        shown = [_entry(version) for version in versions[: self._kind.history]]
+        for entry in shown:
+            if switches.cleared_as_null and entry["value"] == "":
+                entry["value"] = None
+            if not switches.null_sources:
+                for key in _MAY_BE_ABSENT & {key for key in entry if entry[key] is None}:
+                    del entry[key]
+        return shown
 
     def _associate(
         self, records: Sequence[Record], shown: list[dict[str, Any]], to: ObjectType
@@ -133,7 +145,7 @@ class Renderer:
 
 def _entry(version: Entry) -> dict[str, Any]:
     origin = version.origin
-    shown = {
+    return {
         "value": version.value,
         "timestamp": iso(version.at),
         "sourceType": origin.type,
@@ -141,4 +153,3 @@ def _entry(version: Entry) -> dict[str, Any]:
         "sourceLabel": origin.label,
         "updatedByUserId": origin.user,
     }
-    return {key: value for key, value in shown.items() if value is not None}

@@ -128,10 +128,14 @@ class Schema:
         self._properties: dict[str, dict[str, Property]] = {}
         self._pipelines: dict[str, list[dict[str, Any]]] = {}
 
-    def create(self) -> None:
-        """Create the tables and the definitions of a fresh portal."""
+    def reread(self) -> None:
+        """Forget what was read: a write was taken back."""
         self._properties.clear()
         self._pipelines.clear()
+
+    def create(self) -> None:
+        """Create the tables and the definitions of a fresh portal."""
+        self.reread()
         for statement in TABLES.split(";"):
             self._world.db.execute(statement)
         at = millis(self._world.clock.now())

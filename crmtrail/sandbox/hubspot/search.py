@@ -24,6 +24,7 @@ _QUERIED = {
     "line_items": ("name", "hs_sku", "description"),
     "quotes": ("hs_title",),
 }
+_MERGED = {"hs_merged_object_ids"}
 _LIVE = "SELECT id, created, modified, handle, origin, doc FROM hs_record"
 
 
@@ -34,12 +35,16 @@ def search(portal: Portal, call: Call) -> Reply:
         raise invalid(f"The request body is too long: at most {BODY} characters are allowed")
     body = call.body()
     limit, offset = _paging(body)
-    condition = filters.where(portal.schema, kind, body.get("filterGroups") or [])
+    ids = filters.ID_AS_TEXT if portal.switches.ids_as_text else filters.ID
+    condition = filters.where(portal.schema, kind, body.get("filterGroups") or [], ids)
     condition = _with_query(condition, kind, body.get("query"))
     order = _order(portal, kind, body.get("sorts") or [])
     rows, total = _rows(portal, kind, condition, f"{order} LIMIT {limit} OFFSET {offset}")
     wanted = Wanted(names(body, "properties"))
     results = Renderer(portal, call, kind, wanted).show([record_of(kind, row) for row in rows])
+    if portal.switches.hide_merged_ids:
+        for each in results:
+            each["properties"] |= dict.fromkeys(_MERGED & set(each["properties"]))
     answer: dict[str, Any] = {"total": total, "results": results}
     reached = offset + limit
     if portal.switches.short_pages and len(results) > 1 and reached < total:
@@ -82,11 +87,12 @@ def _order(portal: Portal, kind: ObjectType, sorts: object) -> str:
     name, direction = rule.get("propertyName"), rule.get("direction", "ASCENDING")
     if direction not in ("ASCENDING", "DESCENDING") or not isinstance(name, str):
         raise invalid(f"Invalid input JSON: sort rule {rule} is not valid")
-    found = filters.column(portal.schema, kind, name)
+    ids = filters.ID_AS_TEXT if portal.switches.ids_as_text else filters.ID
+    found = filters.column(portal.schema, kind, name, ids)
     if found is None:
         return "ORDER BY id"
     down = "DESC" if direction == "DESCENDING" else "ASC"
-    return f"ORDER BY {found.sql} {down}, id {down}"
+    return f"ORDER BY {found.sql} {down}, {ids.sql} {down}"
 
 
 def _rows(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from crmtrail.sandbox.hubspot import seed_activities
 from crmtrail.sandbox.hubspot.imports import Imports
 from crmtrail.sandbox.hubspot.object_types import OBJECT_TYPES, object_type
 from crmtrail.sandbox.hubspot.portal import Portal
@@ -33,6 +34,10 @@ def seed(portal: Portal, records: int) -> None:
     for sow in (products, line_items, companies, contacts, deals, quotes):
         _sow(portal, sow(ground))
     portal.writer.links.add(_links(ground))
+    apart = seed_activities.apart(portal, ground)
+    for object_ in seed_activities.OBJECTS:
+        _sow(portal, seed_activities.records(apart, object_))
+    portal.writer.links.add(seed_activities.links(apart))
 
 
 def _ground(portal: Portal, sizes: Sizes) -> Ground:

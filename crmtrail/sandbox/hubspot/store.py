@@ -35,6 +35,9 @@ CREATE TABLE IF NOT EXISTS hs_stale(
 CREATE INDEX IF NOT EXISTS hs_stale_record ON hs_stale(object, id);
 CREATE TABLE IF NOT EXISTS hs_alias(
   object TEXT NOT NULL, old INTEGER NOT NULL, survivor INTEGER NOT NULL, PRIMARY KEY(object, old));
+CREATE TABLE IF NOT EXISTS hs_email(email TEXT PRIMARY KEY, id INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS hs_due(
+  object TEXT NOT NULL, id INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(object, id));
 CREATE TABLE IF NOT EXISTS hs_blocked(email TEXT PRIMARY KEY)
 """
 
@@ -114,7 +117,23 @@ class Store:
             "SELECT * FROM hs_record WHERE object=? AND handle=? AND archived IS NULL",
             (kind.name, handle.lower()),
         ).fetchone()
+        if row is None and kind.name == "contacts":
+            return self._by_other_email(kind, handle.lower())
         return None if row is None else record_of(kind, row)
+
+    def _by_other_email(self, kind: ObjectType, email: str) -> Record | None:
+        """Return the active contact that got an e-mail by a merge."""
+        row = self._world.db.execute("SELECT id FROM hs_email WHERE email=?", (email,)).fetchone()
+        found = None if row is None else self.get(kind, int(row[0]))
+        return None if found is None or found.archived is not None else found
+
+    def note_emails(self, record: Record) -> None:
+        """Let the additional e-mails of a merged contact lead to it."""
+        emails = filter(None, record.values.get("hs_additional_emails", "").split(";"))
+        self._world.db.executemany(
+            "INSERT OR REPLACE INTO hs_email VALUES (?,?)",
+            [(email.lower(), record.id) for email in emails],
+        )
 
     def by_value(self, kind: ObjectType, name: str, value: str) -> Record | None:
         """Return the active record holding a value of a unique property."""
@@ -134,6 +153,15 @@ class Store:
             f"SELECT * FROM hs_record INDEXED BY {index}"
             f" WHERE object=? AND archived IS {state} AND id > ? ORDER BY id LIMIT ?",
             (kind.name, after, limit),
+        )
+        return [record_of(kind, row) for row in rows]
+
+    def bin_by_time(self, kind: ObjectType, skip: int, limit: int) -> list[Record]:
+        """Return up to so many archived records, the latest archived first."""
+        rows = self._world.db.execute(
+            "SELECT * FROM hs_record WHERE object=? AND archived IS NOT NULL"
+            " ORDER BY archived DESC, id DESC LIMIT ? OFFSET ?",
+            (kind.name, limit, skip),
         )
         return [record_of(kind, row) for row in rows]
 
@@ -174,12 +202,37 @@ class Store:
 
     def erase(self, kind: ObjectType, id_: int) -> None:
         """Remove a record with its history and associations; its id resolves to nothing."""
-        for table in ("hs_record", "hs_history", "hs_stale"):
+        for table in ("hs_record", "hs_history", "hs_stale", "hs_due"):
             self._world.db.execute(f"DELETE FROM {table} WHERE object=? AND id=?", (kind.name, id_))
         self._world.db.execute(
             "DELETE FROM hs_link WHERE (object=? AND id=?) OR (to_object=? AND to_id=?)",
             (kind.name, id_, kind.name, id_),
         )
+
+    def defer(self, kind: ObjectType, ids: Iterable[int], at: int) -> bool:
+        """Put computed values off by the roll-up lag; False: there is none, compute now."""
+        lag = round(self._switches.rollup_lag * 1000)
+        if not lag:
+            return False
+        self._world.db.executemany(
+            "INSERT OR IGNORE INTO hs_due VALUES (?,?,?)",
+            [(kind.name, id_, at + lag) for id_ in ids],
+        )
+        return True
+
+    def take_due(self) -> list[tuple[ObjectType, int, int]]:
+        """Return the records whose computed values are due, and when they were; forget them."""
+        now = self.now()
+        rows = self._world.db.execute(
+            "SELECT object, id, at FROM hs_due WHERE at <= ? ORDER BY at, id", (now,)
+        ).fetchall()
+        self._world.db.execute("DELETE FROM hs_due WHERE at <= ?", (now,))
+        return [(object_type(object_), id_, at) for object_, id_, at in rows]
+
+    @property
+    def forgets_on_restore(self) -> bool:
+        """Whether a record comes back from the recycle bin without its history."""
+        return not self._switches.restore_keeps_history
 
     def drop_history(self, record: Record) -> None:
         """Remove the stored versions of a record, to write them anew."""

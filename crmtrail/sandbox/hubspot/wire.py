@@ -2,26 +2,55 @@
 
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from crmtrail.sandbox.faults import Fault
 from crmtrail.sandbox.http import Reply, Request
-from crmtrail.sandbox.hubspot import acts, filters, routes, seed
+from crmtrail.sandbox.hubspot import (
+    acts,
+    consent,
+    developer,
+    filters,
+    journal,
+    lists,
+    oauth,
+    property_groups,
+    routes,
+    rules,
+    scopes,
+    seed,
+)
+from crmtrail.sandbox.hubspot.consent import Consent
+from crmtrail.sandbox.hubspot.events import Events
+from crmtrail.sandbox.hubspot.feed import Feed
 from crmtrail.sandbox.hubspot.imports import Imports
 from crmtrail.sandbox.hubspot.limits import Limits
-from crmtrail.sandbox.hubspot.links import Links
+from crmtrail.sandbox.hubspot.links import Links, pair_named
+from crmtrail.sandbox.hubspot.links import truth as associated
 from crmtrail.sandbox.hubspot.object_types import object_type
 from crmtrail.sandbox.hubspot.people import App, People
 from crmtrail.sandbox.hubspot.portal import Call, Portal
 from crmtrail.sandbox.hubspot.records import Record
 from crmtrail.sandbox.hubspot.refusal import Refusal, not_found, rate_limited, unauthenticated
 from crmtrail.sandbox.hubspot.schema import Schema
+from crmtrail.sandbox.hubspot.security import Security
 from crmtrail.sandbox.hubspot.store import Store
 from crmtrail.sandbox.hubspot.switches import Switches
 from crmtrail.sandbox.hubspot.values import iso
+from crmtrail.sandbox.hubspot.webhooks import Sender, Webhooks
 from crmtrail.sandbox.hubspot.writing import Writer
 from crmtrail.sandbox.world import World
 
-_PREFIXES = ("/crm/", "/crm-object-schemas/", "/account-info/", "/settings/")
+_JOURNAL = "/webhooks-journal/"
+_PREFIXES = (
+    "/crm/",
+    "/crm-object-schemas/",
+    "/account-info/",
+    "/communication-preferences/",
+    "/settings/",
+    oauth.PREFIX,
+    _JOURNAL,
+)
 _LONGEST_TARGET = 16_384
 _EXEMPT = {"X-HubSpot-RateLimit-Exemptions": "ten-secondly"}
 
@@ -34,6 +63,7 @@ class HubSpotWire:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.sender = Sender(world)
         self._portal = _portal(world)
         world.db.create_function("hs_has_token", 2, filters.has_token, deterministic=True)
 
@@ -44,11 +74,21 @@ class HubSpotWire:
         self._portal.store.create()
         self._portal.writer.links.create()
         self._portal.people.create()
+        oauth.create(self._world, self._portal.people.apps())
         Imports(self._world).create()
+        self._portal.webhooks.create()
+        self._portal.feed.create()
+        developer.create(self._world)
+        rules.create(self._world)
+        Consent(self._world).create()
+        Security(self._world, self._portal.people).create()
+        lists.create_table(self._world)
+        property_groups.create_table(self._world)
 
     def seed(self, records: int) -> None:
         """Fill the portal with about so many records."""
         seed.seed(self._portal, records)
+        consent.seed(self._portal, self._world.random("hubspot/consent"))
 
     def owns(self, path: str) -> bool:
         """Whether a path belongs to HubSpot."""
@@ -56,6 +96,17 @@ class HubSpotWire:
 
     def handle(self, request: Request) -> Reply:
         """Answer a request; a refusal leaves the portal as it was."""
+        self._settle()
+        try:
+            if request.path.startswith(oauth.PREFIX):
+                return oauth.answer(self._portal, request)
+            if request.path.startswith(journal.FILES):
+                return journal.file(self._portal, request)
+            return self._guarded(request)
+        finally:
+            self.sender.kick(self._portal.webhooks)
+
+    def _guarded(self, request: Request) -> Reply:
         db = self._world.db
         try:
             app = self._app(request)
@@ -64,15 +115,25 @@ class HubSpotWire:
                 return self._answer(request, app)
             except BaseException:
                 db.execute("ROLLBACK TO hubspot")
+                self._portal.schema.reread()
                 raise
             finally:
                 db.execute("RELEASE hubspot")
         except Refusal as refusal:
             return refusal.reply()
 
+    def _settle(self) -> None:
+        """Let happen what is due by now: it is nobody's request."""
+        with self._world.apart():
+            self._portal.writer.settle()
+
     def _app(self, request: Request) -> App:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        app = self._portal.people.app_of(token.strip()) if scheme.lower() == "bearer" else None
+        app = None
+        if scheme.lower() == "bearer":
+            told = token.strip()
+            app = self._portal.people.app_of(told) or oauth.app_of(self._portal, told)
+            app = app or developer.app_of(self._portal, told)
         if app is None:
             raise unauthenticated()
         self._world.identify(app.id)
@@ -85,17 +146,24 @@ class HubSpotWire:
         if where is None:
             raise not_found()
         route, parts, other = routes.find(request.method, where)
-        today = self._world.clock.now().date().isoformat()
+        zone = ZoneInfo(self._portal.switches.time_zone)
+        today = self._world.clock.now().astimezone(zone).date().isoformat()
         searching = route is not None and route.searching
-        if refused := self._portal.limits.count(app.id, searching=searching, today=today):
+        exempt = request.path.startswith(_JOURNAL)
+        limits = self._portal.limits
+        if not exempt and (refused := limits.count(app.id, searching=searching, today=today)):
             return refused
-        headers = _EXEMPT if searching else self._portal.limits.headers(app.id)
+        headers = {} if exempt else oauth.headers(app, limits.headers(app.id))
+        headers = _EXEMPT if searching else headers
         try:
             if route is None:
                 raise _nowhere(other_method=other)
-            reply = self._carry_out(route, Call(request, where.version, app, parts))
+            call = Call(request, where.version, app, parts)
+            scopes.require(where.path, call, self._portal.switches)
+            reply = self._carry_out(route, call)
         except Refusal as refusal:
             self._world.db.execute("ROLLBACK TO hubspot")
+            self._portal.schema.reread()
             reply = refusal.reply()
         return Reply(reply.status, reply.body, {**reply.headers, **headers})
 
@@ -120,14 +188,28 @@ class HubSpotWire:
         Raises:
             ValueError: the order makes no sense.
         """
+        self._settle()
         try:
-            return acts.act(self._portal, command)
+            done = acts.act(self._portal, command)
         except Refusal as refusal:
+            self._portal.schema.reread()
             raise ValueError(refusal.message) from None
+        except BaseException:
+            # Whoever gave an order that fails takes back what it wrote so far.
+            self._portal.schema.reread()
+            raise
+        self.sender.kick(self._portal.webhooks)
+        return done
 
     def truth(self, object_: str, record: str | None) -> list[dict[str, Any]]:
-        """Return records as ``{id, deleted, properties}``; purged ones are gone."""
+        """Return records as ``{id, deleted, properties}``; purged ones are gone.
+
+        Of a pair such as contacts-companies the associations between live records are returned.
+        """
+        if (pair := pair_named(object_)) is not None:
+            return associated(self._world, *pair)
         kind = object_type(object_)
+        self._settle()
         self._portal.store.purge_bin()
         return [_plainly(each) for each in self._portal.store.everything(kind, record)]
 
@@ -150,6 +232,7 @@ class HubSpotWire:
             "apps": [{"id": app["id"], "name": app["name"]} for app in apps],
             "tokens": {app["role"]: app["token"] for app in apps},
             "portal": people.portal,
+            "oauth": oauth.installed(self._portal),
         }
 
     def throttled(self, fault: Fault, _request: Request) -> Reply:
@@ -171,8 +254,13 @@ def _portal(world: World) -> Portal:
     schema = Schema(world)
     store = Store(world, switches)
     links = Links(world)
-    writer = Writer(world, schema, store, links)
-    return Portal(world, schema, store, writer, People(world), switches, Limits())
+    people, events = People(world), Events()
+    webhooks, feed = Webhooks(world, people, switches), Feed(world, people)
+    events.listen(webhooks.hear)
+    events.listen(feed.hear)
+    events.listen(Security(world, people).hear)
+    writer = Writer(world, schema, store, links, events)
+    return Portal(world, schema, store, writer, people, switches, Limits(), webhooks, feed)
 
 
 def _plainly(record: Record) -> dict[str, Any]:

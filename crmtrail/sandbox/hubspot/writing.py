@@ -1,11 +1,14 @@
 """Every change of a record, whoever makes it: values, stamps, history, roll-ups, journal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crmtrail.sandbox.hubspot import calculation
-from crmtrail.sandbox.hubspot.links import Links
+from crmtrail.sandbox.hubspot.association_types import LinkType, in_order, spelled
+from crmtrail.sandbox.hubspot.definitions_activities import ACTIVITIES
+from crmtrail.sandbox.hubspot.events import Events
+from crmtrail.sandbox.hubspot.links import Ends, Links
 from crmtrail.sandbox.hubspot.object_types import ObjectType, object_type
 from crmtrail.sandbox.hubspot.records import CALCULATED, Entry, Origin, Record
 from crmtrail.sandbox.hubspot.schema import Schema
@@ -21,6 +24,10 @@ _COUNTED = (
     ("deals", "num_associated_contacts", "contacts"),
     ("deals", "hs_num_of_associated_line_items", "line_items"),
 )
+_CREATED_BOTH = ("deals",)
+_CREATED_OTHERWISE = ("quotes", *ACTIVITIES)
+"""Objects that note when they were made in ``hs_createdate``, and nowhere else."""
+
 _SUMMED = {"deals": "amount", "quotes": "hs_quote_amount"}
 
 
@@ -56,8 +63,11 @@ def origin_of(actor: Actor, source: str | None = None) -> Origin:
 class Writer:
     """Carries out changes that have been validated."""
 
-    def __init__(self, world: World, schema: Schema, store: Store, links: Links) -> None:
+    def __init__(
+        self, world: World, schema: Schema, store: Store, links: Links, events: Events
+    ) -> None:
         self._world = world
+        self._events = events
         self._schema = schema
         self._store = store
         self.links = links
@@ -73,7 +83,8 @@ class Writer:
         given = {name: value for name, value in values.items() if value != ""}
         record = Record(kind, id_, by.at, by.at, origin, dict(given))
         stamp(record, by)
-        record.values |= calculation.calculate(record, self._schema.stages(kind.name))
+        if not self._store.defer(kind, [id_], by.at):
+            record.values |= calculation.calculate(record, self._schema.stages(kind.name))
         self._store.put(record, by.at, fresh=True)
         self.note(record, "create", ({}, dict(record.values)), by)
         return record
@@ -94,14 +105,32 @@ class Writer:
             self._version(record, last, by.origin(record.id), by.at)
         middle = dict(record.values)
         own = calculation.OWN.get(record.kind.name, ())
-        computed = calculation.calculate(record, self._schema.stages(record.kind.name))
-        self._version(record, {name: computed.get(name, "") for name in own}, CALCULATED, by.at)
+        if not self._store.defer(record.kind, [record.id], by.at):
+            self._version(record, self._own(record), CALCULATED, by.at)
         self._store.put(record, by.at)
         self.note(record, "update", _difference(touched, before, middle), by)
         self._journal_computed(record, own, middle, by.at)
         if record.kind.name == "line_items":
-            self._roll_up_from(record, by)
+            self._roll_up_from(record, by.at)
         return True
+
+    def _own(self, record: Record) -> dict[str, str]:
+        """Return what HubSpot computes from a record's own values, "" where there is nothing."""
+        computed = calculation.calculate(record, self._schema.stages(record.kind.name))
+        names = calculation.OWN.get(record.kind.name, ())
+        return {name: computed.get(name, "") for name in names}
+
+    def settle(self) -> None:
+        """Compute what is due by now, at the moments it was due."""
+        while due := self._store.take_due():
+            for kind, id_, at in due:
+                record = self._store.get(kind, id_)
+                if record is None or record.archived is not None:
+                    continue
+                self._compute(record, self._own(record), at, bump=True)
+                self._recount(kind, [id_], at)
+                if kind.name == "line_items":
+                    self._roll_up_from(record, at)
 
     def _version(self, record: Record, values: Mapping[str, str], origin: Origin, at: int) -> None:
         """Put values into a record in memory and append their history entries."""
@@ -140,15 +169,20 @@ class Writer:
             ids = self.links.ids(record.kind, record.id, items)
             for item in self._store.many(items, ids).values():
                 self.archive(item, by)
-        self._roll_up_from(record, by)
+        self._roll_up_from(record, by.at)
 
     def restore(self, record: Record, by: Writing) -> None:
         """Bring a record back from the recycle bin, under its old id."""
         record.archived = None
         record.modified = by.at
         self._store.put(record, by.at)
+        if self._store.forgets_on_restore:
+            origin = Origin("RESTORE_OBJECTS", by.source.id, None, by.source.user)
+            fresh = {name: [Entry(each, by.at, origin)] for name, each in record.values.items()}
+            self._store.drop_history(record)
+            self._store.write_entries(record, fresh)
         self.note(record, "restore", ({}, dict(record.values)), by)
-        self._roll_up_from(record, by)
+        self._roll_up_from(record, by.at)
 
     def erase(self, record: Record, by: Writing, op: str) -> None:
         """Remove a record for good: ``op`` is purge or gdpr_delete."""
@@ -174,6 +208,11 @@ class Writer:
         A count leaves the modified stamp as it is, for an association alone does not move it;
         a sum moves it.
         """
+        asked = list(ids)
+        if not self._store.defer(kind, asked, at):
+            self._recount(kind, asked, at)
+
+    def _recount(self, kind: ObjectType, ids: Iterable[int], at: int) -> None:
         counted = [(name, to) for object_, name, to in _COUNTED if object_ == kind.name]
         for record in self._store.many(kind, ids).values():
             if record.archived is not None:
@@ -194,23 +233,66 @@ class Writer:
         ]
         return round(sum(each or 0.0 for each in amounts), 2) if amounts else None
 
-    def _roll_up_from(self, record: Record, by: Writing) -> None:
+    def _roll_up_from(self, record: Record, at: int) -> None:
         """Recompute the records that count or sum over this one, if they do."""
         name = record.kind.name
         over = {object_ for object_, _, to in _COUNTED if to == name}
         for object_ in sorted(over | (set(_SUMMED) if name == "line_items" else set())):
             kind = object_type(object_)
-            self.recount(kind, self.links.ids(record.kind, record.id, kind), by.at)
+            self.recount(kind, self.links.ids(record.kind, record.id, kind), at)
 
-    def associate(self, record: Record, target: Record, type_: int, by: Writing) -> None:
+    def associate(
+        self, record: Record, target: Record, type_: int, by: Writing, category: str = ""
+    ) -> None:
         """Associate two records; their values and stamps stay, only counts are recomputed."""
-        self.links.add([(record.kind.name, record.id, target.kind.name, target.id, type_)])
+        ends = (record.kind.name, record.id, target.kind.name, target.id)
+        before = self.links.two(ends)
+        demoted = self.links.join(ends, type_, category)
+        self._note_link(ends, before, by)
+        for each in demoted:
+            self._note_link(each, None, by)
+        now = self.links.two(ends)
+        primary = any(one.primary for one in now if one not in before)
+        self._events.associated(record, target, by.source, by.at, removed=False, primary=primary)
         self._settle(record, target, by)
 
     def dissociate(self, record: Record, target: Record, by: Writing) -> None:
         """Take away every association between two records."""
-        self.links.remove(record.kind.name, record.id, target.kind.name, target.id)
+        ends = (record.kind.name, record.id, target.kind.name, target.id)
+        before = self.links.two(ends)
+        self.links.remove(*ends)
+        self._note_link(ends, before, by)
+        self._events.associated(record, target, by.source, by.at, removed=True, primary=False)
         self._settle(record, target, by)
+
+    def unlabel(
+        self, record: Record, target: Record, type_: int, by: Writing, category: str = ""
+    ) -> None:
+        """Take away one type of association; with the plain one all go."""
+        ends = (record.kind.name, record.id, target.kind.name, target.id)
+        before = self.links.two(ends)
+        self.links.remove_type(*ends, type_, category)
+        self._note_link(ends, before, by)
+        primary = any(each.primary and each.id == type_ for each in before)
+        self._events.associated(record, target, by.source, by.at, removed=True, primary=primary)
+        self._settle(record, target, by)
+
+    def _note_link(self, ends: Ends, before: list[LinkType] | None, by: Writing) -> None:
+        """Write an association into the journal, as the first object of its pair sees it.
+
+        ``before`` are the types as the record ``ends`` begins with saw them; None: not told.
+        """
+        one, one_id, other, other_id = ends
+        first, _ = in_order(one, other)
+        turned = other_id < one_id if one == other else first != one
+        seen = (other, other_id, one, one_id) if turned else ends
+        now = self.links.two(seen)
+        if before is not None and len(before) == len(now):
+            return
+        op = "associate" if before == [] else "relabel" if now else "dissociate"
+        at = datetime.fromtimestamp(by.at / 1000, UTC)
+        pair, id_ = f"{seen[0]}-{seen[2]}", f"{seen[1]}-{seen[3]}"
+        self._world.journal("hubspot", pair, id_, op, ({}, spelled(now)), by.actor, at)
 
     def _settle(self, record: Record, target: Record, by: Writing) -> None:
         for each in (record, target):
@@ -235,16 +317,24 @@ class Writer:
         at = datetime.fromtimestamp(by.at / 1000, UTC)
         name, id_ = record.kind.name, str(record.id)
         self._world.journal("hubspot", name, id_, op, change, by.actor, at)
+        self._events.changed(record, op, change[1], by.origin(record.id), by.at)
+
+    def tell_merge(
+        self, survivor: Record, primary: int, others: Sequence[int], moved: int, by: Writing
+    ) -> None:
+        """Let the event feeds know of a merge."""
+        self._events.merged(survivor, primary, others, by.source, moved)
 
 
 def stamp(record: Record, by: Writing) -> None:
     """Set what HubSpot notes about the making of a record."""
     values, origin = record.values, record.origin
     values.setdefault("createdate", iso(by.at))
-    if record.kind.name in ("deals", "quotes"):
+    if record.kind.name in _CREATED_BOTH or record.kind.name in _CREATED_OTHERWISE:
         values["hs_createdate"] = iso(by.at)
-    if record.kind.name == "quotes":
+    if record.kind.name in _CREATED_OTHERWISE:
         del values["createdate"]
+    if record.kind.name == "quotes":
         values["hs_quote_number"] = f"{iso(by.at)[:10].replace('-', '')}-{record.id % 10**9:09d}"
     values["hs_object_source"] = origin.type
     if origin.id:

@@ -4,7 +4,7 @@ import base64
 import csv
 import io
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from crmtrail.sandbox.salesforce import ids, moments
@@ -28,7 +28,7 @@ class EventOrders:
         self._tables = records.tables
         self._orders = orders
         self._trail = trail
-        self.verbs = {"log_event": self._log, "event": self._event}
+        self.verbs = {"log_event": self._log, "log_day": self._day, "event": self._event}
 
     def _log(self, order: Order) -> list[str]:
         """Write a file: ``{"type", "rows": [{"user", "record", ...}], "interval", "at"}``."""
@@ -43,6 +43,25 @@ class EventOrders:
         system = By(SYSTEM, self._orders.user(AUTOMATION)["Id"])
         with self._records.unit(now):
             return [self.write(kind, interval, rows, at, system, now)]
+
+    def _day(self, order: Order) -> list[str]:
+        """Write the daily file of a type: ``{"type", "at", "rows"}``.
+
+        It holds what the hourly files of that day tell, and ``rows`` that they missed.
+        """
+        kind, now = str(order["type"]), self._tables.world.clock.now()
+        at = datetime.fromisoformat(str(order["at"])) if "at" in order else now
+        day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+        contents = self._tables.db.execute(
+            'SELECT "LogFile" FROM "sf_EventLogFile" WHERE "EventType" = ? AND "Interval" = ?'
+            ' AND "LogDate" >= ? AND "LogDate" < ? ORDER BY "LogDate", "Sequence"',
+            (kind, "Hourly", moments.stamp(day), moments.stamp(day + timedelta(days=1))),
+        )
+        rows = [line for content in contents for line in _lines(content[0])]
+        rows += [self._row(kind, told, at) for told in order.get("rows", [])]
+        system = By(SYSTEM, self._orders.user(AUTOMATION)["Id"])
+        with self._records.unit(now):
+            return [self.write(kind, "Daily", rows, day, system, now)]
 
     def write(
         self, kind: str, interval: str, rows: Sequence[Row], at: datetime, by: By, now: datetime
@@ -141,6 +160,12 @@ def csv_of(names: Sequence[str], rows: Sequence[Row]) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue().encode()
+
+
+def _lines(content: str) -> list[Row]:
+    """Return the rows of a log file as it is stored."""
+    text = base64.b64decode(content).decode()
+    return [dict(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
 def _type(name: str) -> str:

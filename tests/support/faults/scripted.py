@@ -7,6 +7,7 @@ page, whoever asks for it says so and waits: that is how a test meets a sync at 
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.model import (
@@ -35,6 +36,7 @@ class Scripted:
     read_batch = 50
     write_batch = 100
     bulk_batch = 100
+    undeletes = False
 
     def __init__(self, source: str, asked: int) -> None:
         self.source = source
@@ -88,6 +90,11 @@ class Scripted:
         raise AssertionError("a sync writes nothing")
 
     undelete = recreate = remove = write
+
+    def recreated(
+        self, object_: str, writes: Sequence[Write], since: datetime
+    ) -> Mapping[str, str | None]:
+        raise AssertionError("a sync makes nothing anew")
 
     def usage(self) -> Usage:
         return Usage()
