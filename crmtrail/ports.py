@@ -3,7 +3,7 @@
 Each has a contract suite in tests/contract/ and two or more implementations.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeAlias
@@ -488,6 +488,13 @@ class Store(Protocol):
         self, source: str, object_: str, members: Sequence[str], present: Sequence[str]
     ) -> Sequence[str]:
         """Return the ids of live records that begin like one of ``members`` and are not present."""
+        ...
+
+    def linking(self, source: str, object_: str, ids: Collection[str]) -> Sequence[str]:
+        """Return the ids of an object's records that name one of some others: ``A-B`` names both.
+
+        Records that are gone are among them.
+        """
         ...
 
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:

@@ -13,6 +13,7 @@ from crmtrail.errors import Mistake, PlanUnfit
 from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, Version, stamp
 from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
 from rollback import select
+from rollback.associating import associated, ends_of, joins
 from rollback.batches import Forecast, Limits, written
 from rollback.consent import TERM as CONSENT_TERM
 from rollback.digest import Digest, step_line, step_of
@@ -28,6 +29,8 @@ _ROWS: Final = 500
 
 WHOLE_RECORDS: Final = frozenset({"mass_delete", "mass_merge", "mass_create"})
 """Rules that are about whole records, not about fields."""
+
+_TICK: Final = timedelta(microseconds=1)
 
 _AHEAD: Final = timedelta(days=1)
 """How far a vendor's clock may go before ours: what it stamped by then is the newest there is."""
@@ -178,7 +181,8 @@ class Planner:
         )
         spool = Spool()
         try:
-            plan = self._drafted(terms, self._rows(selection), spool, rules)
+            steps = self._steps(self._rows(selection), terms, rules, self._before(selection))
+            plan = self._drafted(terms, steps, spool, rules)
             self._journal.file(plan, (step_of(line) for line in spool))
         finally:
             spool.close()
@@ -209,13 +213,24 @@ class Planner:
             case ByRecords(records):
                 return _one_source(records)
 
-    def _drafted(self, terms: Plan, rows: Iterator[Selected], spool: Spool, rules: Rules) -> Plan:
-        """Draft every step into the spool and return the plan that they make."""
+    def _before(self, selection: Selection) -> datetime | None:
+        """Return when all was as it is to be again; None where that is no one time."""
+        match selection:
+            case ByIncident(incident):
+                return self._store.incident(incident).operation.started - _TICK
+            case ByOperation(operation):
+                return self._store.operation(operation).started - _TICK
+            case ByUndo():
+                return None
+        return selection.at
+
+    def _drafted(self, terms: Plan, steps: Iterator[Step], spool: Spool, rules: Rules) -> Plan:
+        """Put every step into the spool and return the plan that they make."""
         digest = Digest()
         forecast = Forecast(self._limits(terms.source), canary=self._restore.canary)
         counts = dict.fromkeys(Action, 0)
         consents = 0
-        for number, drafted in enumerate(self._steps(rows, terms, rules), start=1):
+        for number, drafted in enumerate(steps, start=1):
             step = replace(drafted, id=str(number), salt=token_hex(_SALT))
             spool.add(digest.add(step))
             forecast.add(step)
@@ -230,22 +245,46 @@ class Planner:
         )
         return replace(plan, digest=digest.close(plan))
 
-    def _steps(self, rows: Iterator[Selected], terms: Plan, rules: Rules) -> Iterator[Step]:
+    def _steps(
+        self, rows: Iterator[Selected], terms: Plan, rules: Rules, before: datetime | None
+    ) -> Iterator[Step]:
         """Yield the steps; what is written to records that come back first goes last."""
         schemas: dict[tuple[str, str], Schema | None] = {}
         undeletes = self._limits(terms.source).undeletes
         later = Spool()
+        anew: dict[str, set[str]] = {}
         try:
             while chunk := tuple(islice(rows, _ROWS)):
                 for row, head, means in self._met(chunk, schemas, rules, undeletes=undeletes):
                     for step in self._drafts(row, head, means, terms.on_conflict):
+                        if step.action is Action.CREATE:
+                            anew.setdefault(step.ref.object, set()).add(step.ref.id)
                         if step.action is Action.UPDATE and head is not None and head.deleted:
                             later.add(step_line(step))
                         else:
                             yield step
             yield from map(step_of, later)
+            yield from self._associations(terms.source, anew, before)
         finally:
             later.close()
+
+    def _associations(
+        self, source: str, anew: Mapping[str, set[str]], at: datetime | None
+    ) -> Iterator[Step]:
+        """Yield a step for each association that records which are made anew had at a time."""
+        if not anew or at is None:
+            return
+        for standing in self._store.standings():
+            schema = self._store.schema(source, standing.object)
+            if standing.source != source or standing.object in anew or schema is None:
+                continue
+            ends = ends_of(schema)
+            ids = {id_ for name in ends for id_ in anew.get(name, ())}
+            for id_ in self._store.linking(source, standing.object, ids) if ids else ():
+                ref = Ref(source, standing.object, id_)
+                then = self._store.version(ref, at)
+                if then is not None and not then.deleted and joins(then, schema, anew):
+                    yield associated(ref, then, schema)
 
     def _met(
         self,

@@ -1,6 +1,6 @@
 """Sweeps over every live record, answered by the store in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from crmtrail.model import Page, Ref, Sighting
@@ -50,6 +50,15 @@ class MemorySweeps(MemoryHistory):
             and not record.past.deleted
             and ref.id.startswith(begin)
             and ref.id not in there
+        )
+
+    def linking(self, source: str, object_: str, ids: Collection[str]) -> Sequence[str]:
+        """Return the ids of an object's records that name one of some others: see the port."""
+        return sorted(
+            ref.id
+            for ref in self._records
+            if (ref.source, ref.object) == (source, object_)
+            and any(part in ids for part in ref.id.split("-"))
         )
 
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:

@@ -1,6 +1,6 @@
 """The store on SQL: runs, pages, and the front of everything that can be asked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -150,6 +150,12 @@ class SqlStore:
         with reading(self.engine) as connection:
             found = self.shelf.object_id(connection, source, object_)
             return [] if found is None else sweeping.others(connection, found, members, present)
+
+    def linking(self, source: str, object_: str, ids: Collection[str]) -> Sequence[str]:
+        """Return the ids of an object's records that name one of some others: see the port."""
+        with reading(self.engine) as connection:
+            found = self.shelf.object_id(connection, source, object_)
+            return [] if found is None else sweeping.linking(connection, found, ids)
 
     def count_unseen(self, source: str, object_: str, since: datetime) -> int:
         """Return how many live records were not seen since a moment."""

@@ -1,7 +1,7 @@
 """What a sweep over every live record leaves to do: what moved unread, and what was not seen."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -72,6 +72,15 @@ def others(
     )
     there = set(present)
     return [id_ for id_ in dict.fromkeys(rows.scalars()) if id_ not in there]
+
+
+def linking(connection: Connection, object_id: int, ids: Collection[str]) -> list[str]:
+    """Return the ids of records that name one of some others: ``A-B`` names both."""
+    rows = connection.exec_driver_sql(
+        "SELECT ext_id FROM record WHERE object_id = ? AND erased_at IS NULL ORDER BY ext_id",
+        (object_id,),
+    )
+    return [id_ for id_ in rows.scalars() if any(part in ids for part in id_.split("-"))]
 
 
 def count_unseen(connection: Connection, object_id: int, since: datetime) -> int:

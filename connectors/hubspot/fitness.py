@@ -14,6 +14,18 @@ from crmtrail.model import Answer, Field, FieldType, Verdict, Write
 STAGE: Final = "lifecyclestage"
 """Moves forward only: HubSpot silently ignores a step back unless the property is blank."""
 
+STAGES: Final = (
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+)
+"""HubSpot's own stages in their order: options are not always listed in it."""
+
 LINE_ITEMS: Final = "hs_num_of_associated_line_items"
 LOCKED: Final = "hs_locked"
 _AMOUNT: Final = "amount"

@@ -13,6 +13,7 @@ from connectors.hubspot.admin_rules import Kept, breaches
 from connectors.hubspot.client import Client
 from connectors.hubspot.fitness import (
     STAGE,
+    STAGES,
     Flaw,
     asked_of,
     bars,
@@ -154,10 +155,11 @@ class Writing:
     def _is_back(self, present: str | None, target: str | None) -> bool:
         if not target or present is None or present == target:
             return False
-        order = self._fields[STAGE].options if STAGE in self._fields else ()
-        if present in order and target in order:
-            return order.index(target) < order.index(present)
-        return True  # the order is not known: clearing first works either way
+        own = self._fields[STAGE].options if STAGE in self._fields else ()
+        orders = [one for one in (own, STAGES) if present in one and target in one]
+        # Where no order is known, or two differ, clearing first works either way.
+        ahead = [one.index(target) > one.index(present) for one in orders]
+        return not ahead or not all(ahead)
 
     def _send(self, inputs: Sequence[Input], *, final: bool = True) -> None:
         """Send a request; only the ``final`` one of a record makes its verdict ACCEPTED."""

@@ -124,6 +124,24 @@ def test_ids_compare_as_numbers_or_letters(portal: PortalUnderTest, as_text: boo
     assert [each["id"] for each in some["results"]] == rest
 
 
+@pytest.mark.parametrize("as_text", [True, False])
+def test_short_ids_of_early_records_sort_either_way(portal: PortalUnderTest, as_text: bool) -> None:
+    portal.act("unsettled", ids_as_text=as_text)
+    early = ["51", "951", "1551"]
+    records = [{"id": id_, "fields": {"city": "Early"}} for id_ in early]
+    assert portal.act("create", object="contacts", records=records)["ids"] == early
+    where = {"propertyName": "city", "operator": "EQ", "value": "Early"}
+
+    by_id = [{"propertyName": "hs_object_id", "direction": "ASCENDING"}]
+    by_stamp = [{"propertyName": "lastmodifieddate", "direction": "ASCENDING"}]
+
+    for sorts in (by_id, by_stamp):
+        ids = [each["id"] for each in portal.search("contacts", where, sorts=sorts)["results"]]
+        assert ids == (["1551", "51", "951"] if as_text else early)
+    with pytest.raises(ValueError, match="contact 51 exists already"):
+        portal.act("create", object="contacts", records=records[:1])
+
+
 @pytest.mark.parametrize("hidden", [True, False])
 def test_search_hides_merged_ids_or_not(portal: PortalUnderTest, hidden: bool) -> None:
     portal.act("unsettled", hide_merged_ids=hidden)

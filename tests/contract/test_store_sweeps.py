@@ -86,3 +86,13 @@ def test_an_undated_record_is_stored_with_the_stretch_in_which_it_appeared(rig):
     rig.keep(replace(reading("12-7", {"labels": "x"}, modified=90), undated=True))
     [made] = rig.store.timeline(ref("12-7"))
     assert (made.op, made.at, made.since) == (Op.CREATE, at(90), at(60))
+
+
+def test_the_records_that_name_some_others_gone_ones_too(rig):
+    rig.keep(
+        *(reading(id_, {"to": "x"}) for id_ in ("12-7", "12-8", "7-9", "112-70", "12")),
+        removal("12-8", read=20),
+    )
+    assert rig.store.linking(SOURCE, OBJECT, {"7"}) == ["12-7", "7-9"]
+    assert rig.store.linking(SOURCE, OBJECT, {"12", "9"}) == ["12", "12-7", "12-8", "7-9"]
+    assert rig.store.linking(SOURCE, "Lead", {"7"}) == []

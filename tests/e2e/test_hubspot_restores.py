@@ -237,3 +237,33 @@ def test_who_holds_the_address_now_is_named(world):
     assert (ended.code, step["outcome"]) == (3, "refused")
     assert f"record {holder} holds the value now" in step["detail"]
     assert len(live(sandbox, email)) == 1
+
+
+def test_a_contact_made_anew_is_associated_again_under_its_new_id(world):
+    folder, sandbox = world
+    email, pair = "linked@fernhill.example", "contacts-companies"
+    (company,) = act(sandbox, "create", object="companies", records=[{"fields": {"name": "P"}}])[
+        "ids"
+    ]
+    (id_,) = act(sandbox, "create", object="contacts", records=[{"fields": {"email": email}}])[
+        "ids"
+    ]
+    to = {"object": "companies", "id": company}
+    act(sandbox, "associate", object="contacts", records=[{"id": id_, "to": to}])
+    folder.ok("sync", "hs:contacts", f"hs:{pair}", "--reconcile")
+    record = f"hs:{pair}:{id_}-{company}"
+    types = folder.ok("show", record)["fields"]["types"]
+    there = folder.ok("show", record)["at"]
+    sandbox.turn(60)
+    act(sandbox, "delete", object="contacts", records=[{"id": id_}])
+    sandbox.turn(60)
+    folder.ok("sync", "hs:contacts", f"hs:{pair}", "--reconcile")
+    asked = ("--record", record, "--record", f"hs:contacts:{id_}", "--at", there)
+    made = folder.ok("plan", *asked)
+    assert made["counts"]["create"] == 2, made
+    ended = folder.crmtrail("apply", made["plan"]["id"], "--yes")
+    assert ended.json["receipt"]["outcomes"]["restored"] == 2, ended.json["receipt"]["steps"]
+    (now,) = live(sandbox, email)
+    folder.ok("sync", f"hs:{pair}", "--full")
+    found = folder.ok("show", f"hs:{pair}:{now['id']}-{company}")
+    assert (found["deleted"], found["fields"]["types"]) == (False, types)

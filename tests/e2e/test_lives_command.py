@@ -103,3 +103,42 @@ def test_a_mass_deletion_is_noticed_and_its_incident_brings_all_back(world):
     world.folder.ok("undo", made["plan"]["id"], "--yes")
     world.folder.ok("sync", world.target)
     assert len(world.folder.ok("incidents")["incidents"]) == 1, "our own undo never alarms"
+
+
+@pytest.fixture
+def portal(tmp_path):
+    with build(size="small", seed=7) as server:
+        sandbox = Sandbox(server.url)
+        objects = {"hs": "[contacts, companies, contacts-companies]"}
+        config = config_for(server.url, sandbox, tmp_path / "store.db", objects=objects)
+        yield World("hubspot", Folder(tmp_path, config), sandbox)
+
+
+def linked(portal):
+    """Return the live associations, as (contact, company, types)."""
+    rows = portal.sandbox.truth("hubspot", "contacts-companies")
+    live = [one for one in rows if not one["deleted"]]
+    return {(*one["id"].split("-"), one["properties"]["types"]) for one in live}
+
+
+def test_associations_come_back_with_the_record_under_its_new_id(portal):
+    folder, pairs = portal.folder, "hs:contacts-companies"
+    folder.ok("sync", "hs")
+    was = linked(portal)
+    gone = min(was)[0]
+    mine = {(company, types) for contact, company, types in was if contact == gone}
+    portal.before = datetime.now(UTC).isoformat()
+    app = {"as": {"kind": "app", "name": APPS["hubspot"]}}
+    portal.sandbox.turn(60)
+    portal.sandbox.act("hubspot", do="delete", object="contacts", records=[{"id": gone}], **app)
+    folder.ok("sync", "hs", "--reconcile")
+
+    made = folder.ok("plan", "--record", portal.ref(gone), "--at", portal.before)
+    assert made["counts"]["create"] == 1 + len(mine)
+    receipt = folder.ok("apply", made["plan"]["id"], "--yes")["receipt"]
+    assert receipt["outcomes"]["restored"] == 1 + len(mine), receipt
+    (new,) = {contact for contact, _, _ in linked(portal) - was}
+    assert {(company, types) for contact, company, types in linked(portal) - was} == mine
+    assert new != gone
+    folder.ok("sync", pairs, "--reconcile")
+    assert folder.ok("verify")["ok"]

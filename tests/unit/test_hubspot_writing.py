@@ -50,7 +50,7 @@ def done(asked: Asked) -> Scripted:
 
 @contextmanager
 def writing(
-    answer: Callable[[Asked], Scripted], *script: Scripted, object_: str = "contacts"
+    answer: Callable[[Asked], Scripted], *script: Scripted, object_: str = "contacts", **more: Field
 ) -> Iterator[tuple[ScriptedServer, Writing]]:
     with ScriptedServer(*script, otherwise=answer) as server:
         transport = Transport(
@@ -60,7 +60,7 @@ def writing(
             timeout=timedelta(seconds=5),
             clock=StillClock(),
         )
-        yield server, Writing(Client(transport), object_, FIELDS)
+        yield server, Writing(Client(transport), object_, FIELDS | more)
         transport.close()
 
 
@@ -493,4 +493,27 @@ def test_several_owners_in_one_property_are_looked_up_one_by_one() -> None:
 def test_owners_that_cannot_be_had_stop_no_write(trouble: Scripted) -> None:
     with writing(done, trouble) as (_, batch):
         (answer,) = batch.write(writes(1, hubspot_owner_id='"9"'))
+    assert answer.verdict is Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("now", "target", "requests"),
+    [
+        ("customer", "other", 2),  # a look, and a step forward by both orders
+        ("lead", "77001", 2),
+        ("77001", "lead", 3),
+        ("other", "lead", 3),
+        ("lead", "customer", 3),
+        ("retired", "lead", 3),
+    ],
+)
+def test_a_stage_is_cleared_first_unless_it_surely_moves_forward(
+    now: str, target: str, requests: int
+) -> None:
+    odd = Field(
+        "lifecyclestage", options=("customer", "other", "lead", "77001", "subscriber", "77002")
+    )
+    with writing(done, staged({"0": now}), lifecyclestage=odd) as (server, batch):
+        (answer,) = batch.write(writes(1, lifecyclestage=f'"{target}"'))
+        assert len(server.asked) == requests
     assert answer.verdict is Verdict.ACCEPTED

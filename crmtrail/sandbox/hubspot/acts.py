@@ -162,9 +162,14 @@ def _update(portal: Portal, kind: ObjectType, orders: list[Order], by: Writing) 
 
 
 def _create(portal: Portal, kind: ObjectType, orders: list[Order], by: Writing) -> list[int]:
-    return [
-        portal.writer.create(kind, _values(portal, kind, order, by, {}), by).id for order in orders
-    ]
+    made = []
+    for order in orders:
+        id_ = int(order["id"]) if "id" in order else None
+        if id_ is not None and portal.store.get(kind, id_) is not None:
+            raise ValueError(f"{kind.singular} {id_} exists already")
+        values = _values(portal, kind, order, by, {})
+        made.append(portal.writer.create(kind, values, by, id_).id)
+    return made
 
 
 def _delete(portal: Portal, kind: ObjectType, orders: list[Order], by: Writing) -> list[int]:

@@ -88,10 +88,10 @@ def require(path: str, call: Call, switches: Switches) -> None:
         raise Refusal(403, "USER_DOES_NOT_HAVE_PERMISSIONS", message)
     reading = call.request.method == "GET" or path.endswith(_READS)
     associating = "/associations/" in path and not reading
-    if associating and call.version == "2026-09" and call.app.oauth:
-        # Only 2026-09 asks what the user behind the token may do.
-        if not switches.edit_associations:
-            raise invalid("Missing 'Edit Associations' permission.")
+    # Only 2026-09 asks what the user behind the token may do.
+    asked = associating and call.version == "2026-09" and call.app.oauth
+    if asked and not switches.edit_associations:
+        raise invalid("Missing 'Edit Associations' permission.")
     needed = _FAMILIES.get(path.split("/")[1])
     if needed is None:
         return

@@ -76,9 +76,11 @@ class Writer:
         """Return a writing by this actor, now."""
         return Writing(actor, origin_of(actor, source), self._store.now())
 
-    def create(self, kind: ObjectType, values: Mapping[str, str], by: Writing) -> Record:
-        """Create a record."""
-        id_ = self._store.new_id()
+    def create(
+        self, kind: ObjectType, values: Mapping[str, str], by: Writing, id_: int | None = None
+    ) -> Record:
+        """Create a record, under a new id if none is given."""
+        id_ = self._store.new_id() if id_ is None else id_
         origin = by.origin(id_)
         given = {name: value for name, value in values.items() if value != ""}
         record = Record(kind, id_, by.at, by.at, origin, dict(given))
