@@ -17,7 +17,7 @@ from measuring import CRMS, Place, Spent, least_pages, peak, say, warm_app
 from crmtrail.app import App, Target
 from crmtrail.config import Config, parse
 from crmtrail.model import Mode, OnConflict, Ref, Result
-from rollback.planner import ByRecords
+from rollback.selections import ByRecords
 
 NEVER: Final = 10**9
 """`bulk_above` with which nothing is read in bulk."""

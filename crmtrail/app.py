@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from crmtrail.privacy import Privacy
     from crmtrail.restoring import Restoring
     from rollback.apply import Applied
-    from rollback.planner import Selection
     from rollback.run import Progress as ApplyProgress
+    from rollback.selections import Selection
     from scheduler.budget import Budget
     from scheduler.dispatch import Job
 

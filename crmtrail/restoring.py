@@ -25,8 +25,9 @@ from rollback.batches import Limits
 from rollback.consent import is_consent
 from rollback.journal import SqlJournal
 from rollback.plan import Rules
-from rollback.planner import Planner, Selection
+from rollback.planner import Planner
 from rollback.run import Ending, Hooks
+from rollback.selections import Selection
 from scheduler.lease import SqlLeases, this_process
 
 _CRMS: Final = {"hubspot": "HubSpot", "salesforce": "Salesforce"}

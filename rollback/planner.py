@@ -1,16 +1,16 @@
 """Make plans: select, decide and file them, a record at a time."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from secrets import token_hex
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from crmtrail.config import RestoreConfig
 from crmtrail.errors import Mistake, PlanUnfit
-from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, Version, stamp
+from crmtrail.model import Action, OnConflict, Plan, Ref, Schema, Step, Version
 from crmtrail.ports import Blame, Clock, Head, Journal, StepState, Store
 from rollback import select
 from rollback.associating import associated, ends_of, joins
@@ -22,6 +22,14 @@ from rollback.order import ranks
 from rollback.plan import USUAL, Rules, disputed, draft, hopeless
 from rollback.reviving import Means, depart, revive, touched_since
 from rollback.select import Blank, Selected
+from rollback.selections import (
+    ByIncident,
+    ByObject,
+    ByOperation,
+    ByRecords,
+    ByUndo,
+    Selection,
+)
 from rollback.spool import Spool
 
 _ROWS: Final = 500
@@ -37,73 +45,6 @@ _AHEAD: Final = timedelta(days=1)
 
 _SALT: Final = 16
 """Bytes of a step's salt."""
-
-
-@dataclass(frozen=True, slots=True)
-class ByIncident:
-    """What an incident is about."""
-
-    incident: str
-
-    def terms(self) -> dict[str, Any]:
-        """Return the selection as the plan names it."""
-        return {"kind": "incident", "incident": self.incident}
-
-
-@dataclass(frozen=True, slots=True)
-class ByOperation:
-    """Everything an operation changed."""
-
-    operation: str
-
-    def terms(self) -> dict[str, Any]:
-        """Return the selection as the plan names it."""
-        return {"kind": "operation", "operation": self.operation}
-
-
-@dataclass(frozen=True, slots=True)
-class ByRecords:
-    """Some records of one source as they were at a time; all fields, or those named."""
-
-    records: tuple[Ref, ...]
-    at: datetime
-    fields: tuple[str, ...] = ()
-
-    def terms(self) -> dict[str, Any]:
-        """Return the selection as the plan names it."""
-        return {
-            "kind": "records",
-            "records": [str(ref) for ref in self.records],
-            "fields": list(self.fields),
-            "at": stamp(self.at),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class ByObject:
-    """All records of an object as they were at a time."""
-
-    source: str
-    object: str
-    at: datetime
-
-    def terms(self) -> dict[str, Any]:
-        """Return the selection as the plan names it."""
-        return {"kind": "object", "object": f"{self.source}:{self.object}", "at": stamp(self.at)}
-
-
-@dataclass(frozen=True, slots=True)
-class ByUndo:
-    """What an applied plan wrote."""
-
-    plan: str
-
-    def terms(self) -> dict[str, Any]:
-        """Return the selection as the plan names it."""
-        return {"kind": "undo", "plan": self.plan}
-
-
-Selection: TypeAlias = ByIncident | ByOperation | ByRecords | ByObject | ByUndo
 
 
 class Planner:

@@ -53,7 +53,7 @@ def apply(context: Context, plan: str, *, canary: int | None, yes: bool) -> int:
 def undo(context: Context, plan: str, *, canary: int | None, yes: bool) -> int:
     """Plan and apply what reverses the applied plan PLAN."""
     from crmtrail.model import OnConflict
-    from rollback.planner import ByUndo
+    from rollback.selections import ByUndo
 
     made = context.app.plan(ByUndo(plan), OnConflict.KEEP)
     return _apply(context, made.id, canary=canary, yes=yes)

@@ -16,7 +16,7 @@ from crmtrail.config import Config, parse
 from crmtrail.model import Incident, Mode, OnConflict, Plan, Receipt, Result
 from crmtrail.sandbox.build import build
 from crmtrail.sandbox.client import Sandbox
-from rollback.planner import ByIncident
+from rollback.selections import ByIncident
 
 if TYPE_CHECKING:
     from rich.console import Console

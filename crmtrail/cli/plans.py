@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from crmtrail.model import Plan, Step
-    from rollback.planner import Selection
+    from rollback.selections import Selection
 
 _SIGNS = {"update": "~", "create": "+", "undelete": "+", "delete": "-", "associate": "&",
           "skip": "=", "conflict": "!", "blocked": "x"}  # fmt: skip
@@ -59,7 +59,7 @@ def plan(
 
 def _selection(context: Context, **given: Any) -> "Selection":
     from crmtrail.errors import Mistake
-    from rollback.planner import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
+    from rollback.selections import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
 
     kinds = ("incident", "operation", "records", "object_", "undo")
     chosen = [kind for kind in kinds if given[kind]]

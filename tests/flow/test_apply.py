@@ -29,9 +29,9 @@ from crmtrail.model import (
     Verdict,
 )
 from crmtrail.ports import StepState
-from rollback.planner import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
 from rollback.receipt import as_json, as_text, sealed
 from rollback.run import TRIES, Ending, Hooks, Progress
+from rollback.selections import ByIncident, ByObject, ByOperation, ByRecords, ByUndo
 from snapshot.database import DRIVER
 from support.memory_connector import Fault
 from support.restore_rig import Rig, contact, counted, good, outcomes, sql_rig

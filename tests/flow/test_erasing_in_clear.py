@@ -9,7 +9,8 @@ from crmtrail.detection.emptiness import is_blank
 from crmtrail.errors import Unfound
 from crmtrail.model import ERASED, Action, Ref
 from rollback.batches import Limits
-from rollback.planner import ByOperation, ByRecords, Planner
+from rollback.planner import Planner
+from rollback.selections import ByOperation, ByRecords
 from snapshot.erasing import erased_in
 from snapshot.keys.policy import SealMode, Subjects
 from support.forgetting_rig import CANARY, MAIL, OFFICES, OTHER, PERSON, lived, on_disk

@@ -23,7 +23,7 @@ from crmtrail.model import (
     Step,
     Verdict,
 )
-from rollback.planner import ByObject, ByOperation, ByRecords, ByUndo
+from rollback.selections import ByObject, ByOperation, ByRecords, ByUndo
 from scheduler.lease import SqlLeases
 from scheduler.runner import Runner
 from support.memory_connector import Fault

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crmtrail.model import NULL, Answer, Op, Verdict
-from rollback.planner import ByOperation, ByUndo
+from rollback.selections import ByOperation, ByUndo
 from support.restore_rig import Rig, contact, good, sql_rig
 from support.restoring import ADA, SYNC
 

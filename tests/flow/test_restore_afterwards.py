@@ -10,9 +10,9 @@ from crmtrail.config import RestoreConfig
 from crmtrail.errors import Mistake, PlanUnfit
 from crmtrail.model import NULL, Answer, Plan, Result, Verdict
 from rollback.life import State, state_of, undoings
-from rollback.planner import ByObject, ByUndo
 from rollback.receipt import as_text
 from rollback.run import Ending, Hooks
+from rollback.selections import ByObject, ByUndo
 from support.restore_rig import Rig, counted, good, outcomes, sql_rig
 from support.restoring import ADA, SYNC, US, text
 

@@ -6,8 +6,8 @@ import pytest
 
 from crmtrail.model import NULL, Result
 from rollback import audit
-from rollback.planner import ByUndo
 from rollback.run import Hooks
+from rollback.selections import ByUndo
 from snapshot.erasing import Forgetting
 from support.restore_rig import Rig, contact, counted, outcomes, sql_rig
 from support.restoring import text

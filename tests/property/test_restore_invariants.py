@@ -26,8 +26,8 @@ from crmtrail.model import (
 )
 from crmtrail.ports import Journal, Journalled, StepState
 from rollback.meaning import alike
-from rollback.planner import ByOperation, ByUndo
 from rollback.run import Ending
+from rollback.selections import ByOperation, ByUndo
 from support.memory_connector import Fault
 from support.restore_rig import Rig, memory_rig, outcomes
 from support.restoring import ADA, SYNC, text

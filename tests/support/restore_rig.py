@@ -25,8 +25,9 @@ from rollback.apply import Applied, Applier
 from rollback.batches import Limits
 from rollback.journal import SqlJournal
 from rollback.memory import MemoryJournal
-from rollback.planner import ByOperation, Planner, Selection
+from rollback.planner import Planner
 from rollback.run import Hooks
+from rollback.selections import ByOperation, Selection
 from snapshot.awaited import Sent
 from snapshot.engine import open_store
 from snapshot.memory import MemoryStore

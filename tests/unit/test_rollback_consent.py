@@ -12,9 +12,10 @@ from rollback.batches import Limits
 from rollback.consent import CONSENT, is_consent
 from rollback.gone import ways_back
 from rollback.plan import Rules, draft
-from rollback.planner import ByOperation, ByUndo, Planner
+from rollback.planner import Planner
 from rollback.receipt import as_json, as_text
 from rollback.select import Selected, Target
+from rollback.selections import ByOperation, ByUndo
 from support.restore_rig import Rig, memory_rig
 from support.restoring import SYNC, at, head, ref, text
 
