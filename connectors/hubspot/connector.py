@@ -92,9 +92,7 @@ class HubSpotConnector:
         groups = Groups(self._client, source, people, clock)
         self._trails: tuple[TrailObjects, ...] = (self._associations, groups)
         self._writer = Writer(self._client, self._fields, self._associations, self._is_log)
-        self._lookup = Lookup(
-            self._client, source, self._names, people, settings.history_months
-        )
+        self._lookup = Lookup(self._client, source, self._names, people, settings.history_months)
         self._changes = Changes(self._client, self._lookup, self._names, settings.overlap)
 
     @property

@@ -14,6 +14,8 @@ from connectors.hubspot.shapes import Listing, Thing, milliseconds, moment_of
 from crmtrail.errors import CursorLost, PermissionMissing, Unavailable
 from crmtrail.model import Gap, Page, Reading, Removal, Sighting
 
+_DAY = 86_400_000
+
 REFUSED = (Refusal, Absent, PermissionMissing)
 """How HubSpot says that something cannot be had of this object, or not by this token."""
 
@@ -89,7 +91,7 @@ class Steps:
         gaps: Sequence[Gap] = (),
     ) -> Page:
         """Return the page of what was read, and of what was merged into it."""
-        merged = [removal for reading in readings for removal in mergers(reading)]
+        merged = [one for reading in readings for one in mergers(reading) if _is_news(one, cursor)]
         return Page(
             object_,
             drained(self.seen(cursor, readings)).text(),
@@ -154,6 +156,18 @@ def stamped(cursor: Cursor, stamps: Sequence[datetime]) -> Cursor:
 def sighting(one: Thing) -> Sighting:
     """Return a record that was seen without its content."""
     return Sighting(str(one.id), one.updated_at)
+
+
+def _is_news(one: Removal, cursor: Cursor) -> bool:
+    """Whether a merge may not have been told yet.
+
+    A survivor names for ever what went into it. People may undo a merge in HubSpot, so an old one
+    is not told again with each edit of the survivor.
+    """
+    polled = cursor.polled if cursor.polled is not None else cursor.since
+    if one.at is None or polled is None:
+        return True
+    return milliseconds(one.at) >= polled - _DAY - (cursor.behind or 0)
 
 
 def _is_settled(one: Reading) -> bool:

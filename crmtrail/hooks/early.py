@@ -28,9 +28,12 @@ class Early:
         self._lock = threading.Lock()
         self._once_more: dict[Job, datetime] = {}
 
-    def ask(self, jobs: Iterable[Job]) -> int:
-        """Ask for jobs, and return how many of them did not wait already."""
-        at = self._clock.now() + self._delay
+    def ask(self, jobs: Iterable[Job], *, waited: bool = False) -> int:
+        """Ask for jobs, and return how many of them did not wait already.
+
+        ``waited``: the delay is over.
+        """
+        at = self._clock.now() + (timedelta() if waited else self._delay)
         with self._lock:
             return sum(self._submit(job, at) for job in jobs)
 

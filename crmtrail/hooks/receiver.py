@@ -56,20 +56,22 @@ def receiver(
         stopping: whether no more events are wanted: HubSpot then sends them again later.
     """
 
+    async def taken(request: Request) -> None:
+        if stopping():
+            raise _Refused(503, "crmtrail is stopping", "late")
+        if not take(await _events(request, settings, clock)):
+            raise _Refused(400, "the events are of another portal", "refused")
+
     async def answer(request: Request) -> Response:
         tally.add({"requests": 1})
         try:
-            if stopping():
-                raise _Refused(503, "crmtrail is stopping", "late")
-            events = await _events(request, settings, clock)
-            if not take(events):
-                raise _Refused(400, "the events are of another portal", "refused")
+            await taken(request)
         except _Refused as refused:
             tally.add({refused.counted: 1})
             return PlainTextResponse(f"{refused.why}\n", refused.status)
         except ClientDisconnect:
             return Response(status_code=400)
-        except Exception as error:  # noqa: BLE001 -- what an error says could repeat the body: told by type
+        except Exception as error:  # noqa: BLE001 -- its words could repeat the body: told by type
             tally.add({"failed": 1})
             structlog.get_logger().error("webhook failed", error=type(error).__name__)
             return PlainTextResponse("the events were not taken\n", 500)

@@ -2,88 +2,109 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from dataclasses import dataclass
 
 from crmtrail.config import SourceConfig
-from crmtrail.errors import CrmtrailError, Mistake
+from crmtrail.errors import Mistake
 from crmtrail.hooks.early import Early
-from crmtrail.hooks.events import Event, asked, polled
+from crmtrail.hooks.hook import Hook
 from crmtrail.hooks.tally import Tally
 from crmtrail.hooks_config import WebhooksConfig
 from crmtrail.ports import Clock
-from crmtrail.targets import Target
 from scheduler.dispatch import Dispatcher, Job
 
-SYNC: Final = "sync"
-NAMING: Final = "name of"
-"""The kind of the job that finds out what a custom object of an event is called."""
 
-LINKS: Final = "name of an end of"
-"""The same where its associations changed."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What receivers need of the rest; each function takes a source's name first.
 
-Work = Callable[[Job], None]
-
-
-class Hook:
-    """What the events of one source do. Safe to share between threads.
-
-    Args:
-        source: the source's name.
-        kept: the objects that are polled.
-        early: asks for polls.
-        portal_of: returns the portal of the source, None while unknown.
+    Attributes:
+        clock: the time.
+        stopping: whether the service is ending.
+        portal_of: returns the portal that the records are of, None while unknown.
         named: returns the name of a custom object, given its type id; may ask HubSpot.
         forget: is told of contacts that HubSpot deleted for privacy.
     """
 
-    def __init__(  # noqa: PLR0913 -- each is a seam to another part
-        self,
-        source: str,
-        kept: Iterable[str],
-        early: Early,
-        tally: Tally,
-        *,
-        portal_of: Callable[[], str | None],
-        named: Callable[[str], str],
-        forget: Callable[[Sequence[str]], None],
+    clock: Clock
+    stopping: Callable[[], bool]
+    portal_of: Callable[[str], str | None]
+    named: Callable[[str, str], str]
+    forget: Callable[[str, Sequence[str]], None]
+
+
+class Hooks:
+    """The receivers of all sources that have webhooks. Safe to share between threads.
+
+    Args:
+        settings: of each source.
+        work: what a worker does with a job.
+        means: what receivers need.
+    """
+
+    def __init__(
+        self, settings: Mapping[str, WebhooksConfig], work: Callable[[Job], None], means: Means
     ) -> None:
-        self.source = source
-        self.tally = tally
-        self._kept = frozenset(kept)
-        self._early = early
-        self._portal_of = portal_of
-        self._portal: str | None = None
-        self._named = named
-        self._forget = forget
+        self._settings = settings
+        self._work = work
+        self._means = means
+        self._hooks: dict[str, Hook] = {}
 
-    def take(self, events: Sequence[Event]) -> bool:
-        """Ask for what events call for; return False where all are of other portals."""
-        found = asked(events, self._portal, self._kept)
-        if found.forgotten:
-            self._forget(found.forgotten)
-        jobs = [Job(SYNC, self.source, one) for one in found.objects]
-        jobs += [
-            Job(LINKS if linked else NAMING, self.source, one) for one, linked in found.custom
-        ]
-        polls = self._early.ask(jobs)
-        self.tally.add({**found.counts, "polls": polls, "forgotten": len(found.forgotten)})
-        return not events or found.counts.get("foreign", 0) < len(events)
+    def work(self, job: Job) -> None:
+        """Do a job, and note that it starts."""
+        hook = self._hooks.get(job.source)
+        if hook is None or not hook.begun(job):
+            self._work(job)
 
-    def begun(self, job: Job) -> bool:
-        """Note that a job starts; return whether it was only about a name, and is done."""
-        if self._portal is None:
-            self._portal = self._portal_of()
-        self._early.begun(job)
-        if job.kind == SYNC:
-            return False
+    @contextmanager
+    def listening(self, dispatcher: Dispatcher, kept: Iterable[tuple[str, str]]) -> Iterator[None]:
+        """Receive while inside.
+
+        Args:
+            dispatcher: who is asked for polls.
+            kept: source and object of all that is polled.
+
+        Raises:
+            Mistake: an address cannot be listened on, or the packages are not installed.
+        """
+        objects = list(kept)
+        with ExitStack() as stack:
+            for source, settings in self._settings.items():
+                mine = [object_ for of, object_ in objects if of == source]
+                stack.enter_context(self._open(source, settings, dispatcher, mine))
+            yield
+
+    @contextmanager
+    def _open(
+        self, source: str, settings: WebhooksConfig, dispatcher: Dispatcher, kept: Iterable[str]
+    ) -> Iterator[None]:
         try:
-            name = self._named(job.object)
-        except CrmtrailError:
-            self.tally.add({"unknown": 1})
-        else:
-            objects = polled(name, linked=job.kind == LINKS, kept=self._kept)
-            self.tally.add({"polls": self._early.ask(Job(SYNC, self.source, o) for o in objects)})
-        return True
+            from crmtrail.hooks.listening import Listening  # noqa: PLC0415 -- of an extra
+            from crmtrail.hooks.receiver import receiver  # noqa: PLC0415 -- of an extra
+        except ModuleNotFoundError as error:
+            raise Mistake(
+                f"sources.{source}.webhooks: the package {error.name} is not installed",
+                hint="pip install 'crmtrail[hooks]'",
+            ) from None
+        means, tally = self._means, Tally(source)
+        hook = Hook(
+            source,
+            kept,
+            Early(dispatcher, means.clock, settings.delay),
+            tally,
+            portal_of=lambda: means.portal_of(source),
+            named=lambda object_: means.named(source, object_),
+            forget=lambda ids: means.forget(source, ids),
+        )
+        hook.learn_portal()
+        app = receiver(settings, hook.take, means.clock, tally, means.stopping)
+        named = f"sources.{source}.webhooks.listen"
+        try:
+            with Listening(app, settings.address, named):
+                self._hooks[source] = hook
+                yield
+        finally:
+            tally.close()
 
 
 def webhooks_of(sources: Mapping[str, SourceConfig]) -> dict[str, WebhooksConfig]:

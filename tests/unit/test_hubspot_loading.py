@@ -149,7 +149,7 @@ def test_where_the_names_do_not_fit_a_url_ids_are_listed_and_read_in_batches() -
     (listed, _) = served.targets("/objects/deals?")
     assert "limit=100" in listed
     assert "hs_lastmodifieddate" in listed
-    assert len(served.targets("/batch/read")) == 4, "two times 50 records, 200 names at a time"
+    assert len(served.targets("/batch/read")) == 4, "two times 50 records, 250 names at a time"
 
 
 @pytest.mark.parametrize("answer", [Scripted(400, {"message": "no history"}), Scripted(414, {})])
@@ -248,6 +248,25 @@ def test_a_later_full_run_reads_content_again() -> None:
     assert [one.ref.id for page in pages for one in page.readings] == ["1"]
     assert "limit=100" in served.targets("/objects/deals?")[0]
     assert pages[-1].swept is not None
+
+
+@pytest.mark.parametrize(("merged_at", "told"), [("2026-11-24T09:00:00Z", 1), (OLD, 0)])
+def test_a_merge_of_long_ago_is_not_told_with_every_edit_of_its_survivor(
+    merged_at: str, told: int
+) -> None:
+    entry = {"value": "7", "timestamp": merged_at, "sourceType": "MERGE_OBJECTS"}
+    survivor = deal("1", updated=NEW)
+    survivor["properties"]["hs_merged_object_ids"] = "7"
+    survivor["propertiesWithHistory"] = {"hs_merged_object_ids": [entry]}
+    hit = deal("1", updated=NEW, properties={"hs_lastmodifieddate": NEW})
+    answers: Answers = {
+        "/search": lambda _: results(hit, total=1),
+        "/batch/read": lambda _: results(survivor),
+    }
+    with portal(answers) as (_, connector):
+        pages = run(connector, rest())
+    assert len([one for page in pages for one in page.readings]) == 1
+    assert len(removed(pages)) == told
 
 
 def test_lists_that_lead_in_a_circle_end() -> None:
