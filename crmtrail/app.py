@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 from crmtrail.accounts import Accounts
 from crmtrail.clock import SystemClock
-from crmtrail.config import Auth, Config, SourceConfig
+from crmtrail.config import Config, SourceConfig
 from crmtrail.detection.notice import noticing
 from crmtrail.errors import Mistake
 from crmtrail.model import Checkpoint, IncidentState, Mode, OnConflict, Plan
 from crmtrail.opening import Stores
 from crmtrail.ports import Clock, Connector, Standing, Told, Verification
 from crmtrail.sessions import Sessions
-from crmtrail.targets import Target, settings_of, targets_of
+from crmtrail.targets import Target, auth_of, settings_of, targets_of
 from rollback import audit
 from rollback.journal import SqlJournal
 from scheduler.lease import SqlLeases, this_process
@@ -171,7 +171,7 @@ class App:
         from connectors.retrying import Retrying
 
         (entry,) = entry_points(group="crmtrail.connectors", name=settings.kind)
-        auth = _auth(source, settings, restoring=restoring)
+        auth = auth_of(source, settings, restoring=restoring)
         connect = entry.load()
         shared = {"sessions": self._sessions} if "sessions" in signature(connect).parameters else {}
         connector: Connector = connect(source, settings, auth, self.clock, **shared)
@@ -254,21 +254,29 @@ class App:
         return run
 
     def serve(
-        self, stopping: threading.Event, finished: Callable[[Run], None] = lambda _: None
+        self,
+        stopping: threading.Event,
+        finished: Callable[[Run], None] = lambda _: None,
+        *,
+        hooks: bool = True,
     ) -> None:
         """Poll every object at its cadence until ``stopping`` is set.
 
-        ``finished`` is given every run at its end, in the thread that ran it.
+        ``finished`` is given every run at its end, in the thread that ran it. ``hooks``: whether
+        webhooks are received, where the config has any.
 
         Raises:
-            Mistake: the config has no sources, or the variable with a token is not set.
+            Mistake: the config has no sources, the variable with a token is not set, or webhooks
+                cannot be listened for.
         """
+        from crmtrail.hooks.service import Hooks, Means, webhooks_of
         from crmtrail.ledger import AnchoringAtRest
         from crmtrail.retention import Daily
         from scheduler.jobs import Cadence, Service
 
         for name, settings in self.config.sources.items():
-            _auth(name, settings, restoring=False)
+            auth_of(name, settings, restoring=False)
+        listened = webhooks_of(self.config.sources) if hooks else {}
         self._stores.open(create=True)
         self.note_config()
         default = self.config.scheduler.every
@@ -285,7 +293,15 @@ class App:
                 finished(run)
 
             work = partial(self._work, stopping=stopping, synced=synced)
-            Service(cadences, work, self.config.scheduler, self.clock, stopping).run()
+            means = Means(
+                self.clock, stopping.is_set, lambda: self.store, self.connector, self._sessions
+            )
+            received = Hooks(listened, work, means)
+            scheduler = self.config.scheduler
+            service = Service(cadences, received.work, scheduler, self.clock, stopping)
+            kept = [(one.source, one.object) for one in cadences]
+            with received.listening(service.dispatcher, kept):
+                service.run()
 
     def _work(
         self, job: "Job", *, stopping: threading.Event, synced: Callable[[Run], None]
@@ -380,20 +396,3 @@ class App:
             raise Mistake(f"incident {incident} is resolved already")
         now = self.clock.now()
         self.store.mark(incident, IncidentState.RESOLVED, now, by=self.user, why=why)
-
-
-def _auth(source: str, settings: SourceConfig, *, restoring: bool) -> Auth:
-    """Return how to log in.
-
-    Raises:
-        Mistake: an environment variable that a secret of it is taken from is not set.
-    """
-    key, auth = "auth", settings.auth
-    if restoring and settings.restore_auth is not None:
-        key, auth = "restore_auth", settings.restore_auth
-    for name, variable in auth.missing:
-        raise Mistake(
-            f"sources.{source}.{key}.{name}: the environment variable {variable} is not set",
-            hint=f"export {variable}=... with the {name}, or name another in the config",
-        )
-    return auth

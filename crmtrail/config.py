@@ -29,14 +29,15 @@ from pydantic_settings import (
 )
 
 from crmtrail.anchor_config import AnchorConfig, CrmAnchor
-from crmtrail.auth_config import KEYS, METHODS, SECRETS, Auth, AuthConfig, WrittenAuth
+from crmtrail.auth_config import METHODS, SECRETS, Auth, AuthConfig, WrittenAuth
 from crmtrail.errors import Mistake
+from crmtrail.filling import filled
+from crmtrail.hooks_config import WebhooksConfig
 from crmtrail.keys_config import KeysConfig, PrivacyConfig
 from crmtrail.placing import placed
 from crmtrail.retention_config import RetentionRule
 from crmtrail.source_faults import source_fault
 from crmtrail.written import (
-    SET_ASIDE,
     AnyPath,
     BaseUrl,
     Count,
@@ -102,6 +103,7 @@ class SourceConfig(_Part):
     client_id: str = "crmtrail"
     duplicate_rules: Literal["allow", "block"] = "allow"
     sensitive: bool = False
+    webhooks: WebhooksConfig | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -242,6 +244,13 @@ class Config(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _listens_once(self) -> Self:
+        places = [one.webhooks.address for one in self.sources.values() if one.webhooks]
+        if len(set(places)) < len(places):
+            raise ValueError("sources: two of them listen for webhooks on the same port")
+        return self
+
+    @model_validator(mode="after")
     def _privacy_has_sources(self) -> Self:
         if fault := self.privacy.strange(self.sources):
             raise ValueError(fault)
@@ -284,9 +293,9 @@ def parse(text: str, environ: Mapping[str, str]) -> Config:
     if not isinstance(raw, dict) or not all(isinstance(key, str) for key in raw):
         raise Mistake("the config must be a mapping of keys; see config.example.yaml")
     missing: list[str] = _strange(environ)
-    filled = _fill(raw, environ, (), missing)
+    given = filled(raw, environ, (), missing)
     try:
-        config = Config(**filled)
+        config = Config(**given)
     except ValidationError as error:
         problems = [_plain(problem) for problem in error.errors(include_input=False)]
         raise _refusal(missing + problems) from None
@@ -331,7 +340,7 @@ def holds_tokens(path: Path) -> bool:
     raw = read_yaml(_VARIABLE.sub("", _text(path)))
     sources = raw.get("sources") if isinstance(raw, dict) else None
     each = sources.values() if isinstance(sources, dict) else ()
-    keys = ("auth", "restore_auth")
+    keys = ("auth", "restore_auth", "webhooks")
     auths = [one.get(key) for one in each if isinstance(one, dict) for key in keys]
     return any(isinstance(auth, dict) and any(map(auth.get, SECRETS)) for auth in auths)
 
@@ -375,34 +384,3 @@ def _keys(loc: tuple[Any, ...]) -> list[str]:
         # A secret's name may be a method's: the method comes first.
         del keys[3]
     return keys
-
-
-def _fill(
-    value: Any, environ: Mapping[str, str], where: tuple[str, ...], missing: list[str]
-) -> Any:
-    """Replace ``${NAME}`` in every text, and note the names that are not set.
-
-    In a secret such a name stays as it is set aside, for `AuthConfig.unset` and its like.
-    """
-    if isinstance(value, dict):
-        return {k: _fill(v, environ, (*where, str(k)), missing) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_fill(v, environ, (*where, str(i)), missing) for i, v in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-
-    def replace(match: re.Match[str]) -> str:
-        if match[1] not in environ and _is_secret(where):
-            return match[0]
-        if match[1] not in environ:
-            missing.append(f"{'.'.join(where)}: the environment variable {match[1]} is not set")
-        return environ.get(match[1], "")
-
-    return SET_ASIDE.sub(replace, value)
-
-
-def _is_secret(where: tuple[str, ...]) -> bool:
-    if where[:2] == ("ledger", "anchors"):
-        return where[3:] == ("apprise_url",)
-    in_auth = where[:1] == ("sources",) and where[2:3] in {("auth",), ("restore_auth",)}
-    return in_auth and len(where) == len(("sources", "sf", "auth", "token")) and where[3] in KEYS

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from crmtrail.auth_config import Auth, RefreshTokenAuth, shared_file_fault
+from crmtrail.hooks_config import WebhooksConfig
 from crmtrail.hubspot_versions import versions_fault
 from crmtrail.written import api_version_fault
 
@@ -34,6 +35,11 @@ class Settings(Protocol):
         ...
 
     @property
+    def webhooks(self) -> WebhooksConfig | None:
+        """Where webhooks come in."""
+        ...
+
+    @property
     def auth(self) -> Auth:
         """The identity that reads."""
         ...
@@ -47,7 +53,7 @@ class Settings(Protocol):
 def source_fault(source: Settings) -> str:
     """Return what does not fit, in one line, or nothing."""
     if source.kind != "hubspot":
-        for key in ("api_versions", "write_api_version"):
+        for key in ("api_versions", "write_api_version", "webhooks"):
             if getattr(source, key):
                 return f"{key} is for HubSpot only"
         fault = api_version_fault(source.kind, source.api_version)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crmtrail.config import SourceConfig
+from crmtrail.config import Auth, SourceConfig
 from crmtrail.errors import CrmtrailError, Mistake
 from crmtrail.ports import Connector
 
@@ -73,3 +73,20 @@ def _own(source: str, name: str, connector: Callable[[str], Connector]) -> str:
         return connector(source).named(name)
     except CrmtrailError:
         return name
+
+
+def auth_of(source: str, settings: SourceConfig, *, restoring: bool) -> Auth:
+    """Return how to log in.
+
+    Raises:
+        Mistake: an environment variable that a secret of it is taken from is not set.
+    """
+    key, auth = "auth", settings.auth
+    if restoring and settings.restore_auth is not None:
+        key, auth = "restore_auth", settings.restore_auth
+    for name, variable in auth.missing:
+        raise Mistake(
+            f"sources.{source}.{key}.{name}: the environment variable {variable} is not set",
+            hint=f"export {variable}=... with the {name}, or name another in the config",
+        )
+    return auth

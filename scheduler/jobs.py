@@ -12,7 +12,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from crmtrail.config import SchedulerConfig
 from crmtrail.ports import Clock
-from scheduler.dispatch import Job, ThreadDispatcher
+from scheduler.dispatch import Dispatcher, Job, ThreadDispatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,11 @@ class Service:
                 misfire_grace_time=max(1, int(settings.misfire_grace.total_seconds())),
             )
         self._cadences = cadences
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """Where others may ask for polls before their time."""
+        return self._dispatcher
 
     def run(self) -> None:
         """Poll everything once at the start, then at its cadence; return after `stopping` is set.

@@ -7,6 +7,7 @@ from connectors.hubspot import sweep
 from connectors.hubspot.cursor import Cursor
 from connectors.hubspot.lookup import READ_BATCH
 from connectors.hubspot.readings import removal_of
+from connectors.hubspot.shapes import moment_of
 from connectors.hubspot.steps import REFUSED, Steps
 from crmtrail.model import Gap, Loss, Page, Ref, Removal, unknown
 
@@ -92,8 +93,11 @@ class Binning:
     def _listed(self, cursor: Cursor, page: Page) -> Page:
         """Go on after the whole list."""
         if cursor.scanned and cursor.since is not None:
-            lost = self._steps.lookup.forgotten_lately(page.object)
-            page = replace(page, removals=(*page.removals, *lost))
+            since = None if cursor.logged is None else moment_of(cursor.logged)
+            lost = self._steps.lookup.forgotten_lately(page.object, since)
+            if lost is not None:
+                page = replace(page, removals=(*page.removals, *lost))
+                cursor = cursor.moved(logged=cursor.start)
         back = sweep.returned(cursor)
         moved = cursor.moved(binned=cursor.found, found=None, swept=cursor.start)
         if back:

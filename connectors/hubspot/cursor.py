@@ -58,6 +58,7 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         scanned: whether this run lists every live record.
         capped: properties of whose values from before a first load HubSpot kept but the newest: of
             how many records, and the ids of some.
+        logged: when the log of security was last read for contacts deleted for privacy.
         newest: the newest stamp read in this run.
         behind: by how much the newest stamps were older than HubSpot's clock, at the least, so
             far: the clock that stamps records lags no more than that.
@@ -88,6 +89,7 @@ class Cursor(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     split: bool = False
     scanned: bool = False
     capped: dict[str, tuple[int, tuple[str, ...]]] = {}
+    logged: int | None = None
     newest: int | None = None
     behind: int | None = None
     polled: int | None = None
@@ -128,7 +130,7 @@ def opening(position: str | None, mode: Mode) -> Cursor:
     except CursorLost:
         return Cursor()
     if mode is Mode.FULL:
-        return Cursor(since=kept.since, behind=kept.behind, polled=kept.polled)
+        return Cursor(since=kept.since, behind=kept.behind, polled=kept.polled, logged=kept.logged)
     if kept.phase != "rest":
         scanning = kept.scan_next or kept.phase in ("count", "scan") or kept.then == "scan"
         due = mode is Mode.RECONCILE and not scanning

@@ -60,9 +60,15 @@ class Forgotten:
             self._read_on()
         return self._removals(wanted)
 
-    def news(self) -> list[str]:
-        """Return the ids that the log tells and that were not returned before; reads it on."""
-        self._read_on()
+    def news(self, since: datetime | None) -> list[str] | None:
+        """Return the ids that the log tells and that were not returned before; reads it on.
+
+        None where the log is closed to us. ``since`` is when it was last read for this, by
+        HubSpot's clock; None: never.
+        """
+        self._read_on(since)
+        if self._closed is not None:
+            return None
         news, self._new = self._new, []
         return news
 
@@ -80,14 +86,15 @@ class Forgotten:
             if (one := self._told.get(ref.id)) is not None
         }
 
-    def _read_on(self) -> None:
+    def _read_on(self, since: datetime | None = None) -> None:
         now = self._client.transport.now()
         if self._closed is not None and now - self._closed < _CLOSED_FOR:
             return
         if self._upto is not None and now - self._upto < _PAUSE:
             return
+        known = self._upto or since
         try:
-            self._read_since(now - REACH if self._upto is None else self._upto - _OVERLAP)
+            self._read_since(now - REACH if known is None else known - _OVERLAP)
         except (PermissionMissing, Absent, Refusal):
             self._closed = now
         else:

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 
 from connectors.hubspot.actors import Names
-from connectors.hubspot.client import Client
+from connectors.hubspot.client import Client, Told
 from connectors.hubspot.forgotten import Forgotten
 from connectors.hubspot.history import beginning, is_contact
 from connectors.hubspot.merging import merged_away, merged_ids, mergers, traces
 from connectors.hubspot.readings import reading_of, removal_of
 from connectors.hubspot.refusals import Refusal
-from connectors.hubspot.shapes import Thing
+from connectors.hubspot.shapes import Batch, Thing
 from connectors.months import months_before
 from crmtrail.errors import PermissionMissing, Unavailable
 from crmtrail.model import Reading, Ref, Removal
@@ -82,12 +82,16 @@ class Lookup:
         return beginning(reading, months_before(at, self.months) if self.months else since)
 
     def live(self, object_: str, ids: Sequence[str], *, history: bool) -> Found:
-        """Return live records: one request, or one for each 250 properties."""
-        names = self._names_of(object_)
-        parts = [
-            self._client.batch(object_, ids, names=some, history=history)
-            for some in _chunks(names, NAMES_A_REQUEST if history else len(names) or 1)
-        ]
+        """Return live records: one request, or one for each 250 properties.
+
+        Where HubSpot refuses to tell the history of an object, its records come without.
+        """
+        try:
+            parts = self._parts(object_, ids, history=history)
+        except Refusal:
+            if not history:
+                raise
+            parts = self._parts(object_, ids, history=False)
         asked = set(ids)
         merged: dict[str, Thing] = {}
         survivors: dict[str, Thing] = {}
@@ -97,6 +101,13 @@ class Lookup:
                 before = into.get(str(thing.id))
                 into[str(thing.id)] = _joined(before, thing) if before else thing
         return Found(merged, parts[-1].at, tuple(survivors.values()))
+
+    def _parts(self, object_: str, ids: Sequence[str], *, history: bool) -> list[Told[Batch]]:
+        names = self._names_of(object_)
+        return [
+            self._client.batch(object_, ids, names=some, history=history)
+            for some in _chunks(names, NAMES_A_REQUEST if history else len(names) or 1)
+        ]
 
     def binned(self, object_: str, ids: Sequence[str]) -> Found:
         """Return those of the records that are in the recycle bin; one request.
@@ -148,13 +159,16 @@ class Lookup:
         """Return those of the records that were deleted for privacy, as a second source says."""
         return self._forgotten.among([self.ref(object_, id_) for id_ in ids])
 
-    def forgotten_lately(self, object_: str) -> list[Removal]:
-        """Return contacts that were deleted for privacy, wherever they lay, and are nowhere now.
+    def forgotten_lately(self, object_: str, since: datetime | None) -> list[Removal] | None:
+        """Return contacts deleted for privacy since a moment, wherever they lay, and nowhere now.
 
-        Costs the request that asks for news of them, and two more for each 50 of them.
+        None where that cannot be read. Costs the request that asks for news of them, and two more
+        for each 50 of them.
         """
         found: list[Removal] = []
-        news = self._forgotten.news() if is_contact(object_) else []
+        news = self._forgotten.news(since) if is_contact(object_) else []
+        if news is None:
+            return None
         for ids in _chunks(news, READ_BATCH):
             here = self.live(object_, ids, history=False).things
             gone = [id_ for id_ in ids if id_ not in here]

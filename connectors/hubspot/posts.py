@@ -15,8 +15,6 @@ from connectors.hubspot.refusals import nonsense
 from connectors.hubspot.shapes import BatchError, Number, Thing
 
 RECORDS: Final = 100
-ASSOCIATIONS: Final = 2_000
-UNASSOCIATIONS: Final = 100
 _STATUSES: Final = "/communication-preferences/v4/statuses"
 
 Shape = TypeVar("Shape")
@@ -81,7 +79,7 @@ class Links(msgspec.Struct, frozen=True):
 class Status(msgspec.Struct, rename="camel", frozen=True):
     """What a subscription is now. The subscriber is an e-mail address: it goes nowhere from here.
 
-    HubSpot writes a status as ``status`` and reads it as ``statusState``; ids come either way.
+    Sent as ``statusState``, it is answered as ``status``; its id comes as text or as a number.
     """
 
     subscriber_id_string: str | None = None

@@ -126,6 +126,7 @@ class Steps:
             binned=cursor.binned,
             behind=behind(cursor),
             polled=polled if polled > since else None,
+            logged=cursor.logged,
         )
         gaps = (*page.gaps, *unknown_before(page.object, cursor.capped))
         closed = replace(closing(page, rest), gaps=gaps)

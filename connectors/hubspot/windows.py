@@ -138,13 +138,14 @@ def after_flood(flood: Flood, hits: Sequence[Hit], after: str | None, total: int
 
 
 def fresh(hits: Sequence[Hit], window: Search, recent: Mapping[str, int]) -> list[str]:
-    """Return the ids of a page that were not read yet with the stamp they bear, if any."""
+    """Return the ids of a page that were not read yet with the stamp they bear, if any; once."""
     done = set(window.edge)
-    return [
+    found = (
         id_
         for id_, at in hits
         if not (at == window.low and id_ in done) and (at < 0 or recent.get(id_, -1) < at)
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def hits_of(object_: str, page: Hits) -> list[Hit]:

@@ -22,18 +22,20 @@ if TYPE_CHECKING:
     help="Run only this part.",
 )
 def serve(context: Context, only: str | None) -> None:
-    """Run the scheduler: every object of the config is polled at its cadence."""
-    del only
-    _serve(context)
+    """Run the scheduler: every object of the config is polled at its cadence.
+
+    Where the config has webhooks, they bring polls forward; --only scheduler leaves them out.
+    """
+    _serve(context, hooks=only is None)
 
 
 @command("worker", short_help="The scheduler only, for several machines.")
 def worker(context: Context) -> None:
     """Run the scheduler only."""
-    _serve(context)
+    _serve(context, hooks=False)
 
 
-def _serve(context: Context) -> None:
+def _serve(context: Context, *, hooks: bool) -> None:
     import structlog
 
     from crmtrail.logs import configure
@@ -52,7 +54,7 @@ def _serve(context: Context) -> None:
             changes += run.kept.changes
 
     with stop_on_signals() as stopping:
-        app.serve(stopping, count)
+        app.serve(stopping, count, hooks=hooks)
 
     def render(out: "Console") -> None:
         del out  # The log has told it all, on standard error.

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -15,6 +16,10 @@ _CHANGES: Final = frozenset(
 _PRIVACY: Final = "privacyDeletion"
 _LINK: Final = "associationChange"
 _CONTACTS: Final = "contacts"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = 253_402_300_799_999
+"""The end of the year 9999 in milliseconds."""
+
 _NAMED: Final = frozenset({"contacts", "companies", "deals", "tickets", "products", "line_items"})
 """The objects whose events bear their own name; all others' are called ``object``."""
 
@@ -27,6 +32,7 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     object_id: int | str | None = None
     object_type_id: str | None = None
     association_type: str | None = None
+    occurred_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,13 @@ class Asked:
         objects: the objects to poll.
         custom: type ids of custom objects, of which it is not known here how they are called, and
             whether their associations changed.
-        forgotten: ids of contacts that HubSpot deleted for privacy.
+        forgotten: contacts that HubSpot deleted for privacy, by id, with the time if it is told.
         counts: how many events were taken, unwatched, unknown or foreign.
     """
 
     objects: frozenset[str] = frozenset()
     custom: frozenset[tuple[str, bool]] = frozenset()
-    forgotten: tuple[str, ...] = ()
+    forgotten: Mapping[str, datetime | None] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -71,7 +77,7 @@ def asked(events: Sequence[Event], portal: str | None, kept: Collection[str]) ->
     counts: Counter[str] = Counter()
     objects: set[str] = set()
     custom: set[tuple[str, bool]] = set()
-    forgotten: dict[str, None] = {}
+    forgotten: dict[str, datetime | None] = {}
     for one in events:
         if portal is not None and str(one.portal_id) != portal:
             counts["foreign"] += 1
@@ -87,8 +93,8 @@ def asked(events: Sequence[Event], portal: str | None, kept: Collection[str]) ->
             objects |= wanted
             counts["taken" if wanted else "unwatched"] += 1
             if what == _PRIVACY and portal is not None and one.object_id is not None:
-                forgotten[str(one.object_id)] = None
-    return Asked(frozenset(objects), frozenset(custom), tuple(forgotten), dict(counts))
+                forgotten[str(one.object_id)] = _moment(one.occurred_at)
+    return Asked(frozenset(objects), frozenset(custom), forgotten, dict(counts))
 
 
 def polled(name: str, *, linked: bool, kept: Collection[str]) -> frozenset[str]:
@@ -96,6 +102,12 @@ def polled(name: str, *, linked: bool, kept: Collection[str]) -> frozenset[str]:
     if not linked:
         return frozenset({name} & set(kept))
     return frozenset(one for one in kept if name in (ends_of(one) or ()))
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    if milliseconds is None or not 0 <= milliseconds <= _LATEST:
+        return None
+    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _about(event: Event) -> tuple[str | None, str]:

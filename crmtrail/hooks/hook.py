@@ -1,6 +1,7 @@
 """What the events of one source do: they ask for polls, and for nothing else."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from crmtrail.errors import CrmtrailError
@@ -39,7 +40,7 @@ class Hook:
         *,
         portal_of: Callable[[], str | None],
         named: Callable[[str], str],
-        forget: Callable[[Sequence[str]], None],
+        forget: Callable[[Mapping[str, datetime | None]], None],
     ) -> None:
         self.source = source
         self.tally = tally

@@ -1,36 +1,39 @@
 """The receivers of a service: opened beside its polls, and closed with them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from connectors.hubspot.hearsay import hearsay_of
+from crmtrail.accounts import account_of
 from crmtrail.config import SourceConfig
 from crmtrail.errors import Mistake
 from crmtrail.hooks.early import Early
 from crmtrail.hooks.hook import Hook
 from crmtrail.hooks.tally import Tally
 from crmtrail.hooks_config import WebhooksConfig
-from crmtrail.ports import Clock
+from crmtrail.ports import Clock, Connector, Store
+from crmtrail.sessions import Sessions
 from scheduler.dispatch import Dispatcher, Job
 
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What receivers need of the rest; each function takes a source's name first.
+    """What receivers need of the rest.
 
     Attributes:
         clock: the time.
         stopping: whether the service is ending.
-        portal_of: returns the portal that the records are of, None while unknown.
-        named: returns the name of a custom object, given its type id; may ask HubSpot.
-        forget: is told of contacts that HubSpot deleted for privacy.
+        store: returns the store, for the thread that asks.
+        connector: returns the connector of a source, for the thread that asks.
+        sessions: what the connectors of this process share.
     """
 
     clock: Clock
     stopping: Callable[[], bool]
-    portal_of: Callable[[str], str | None]
-    named: Callable[[str, str], str]
-    forget: Callable[[str, Sequence[str]], None]
+    store: Callable[[], Store]
+    connector: Callable[[str], Connector]
+    sessions: Sessions
 
 
 class Hooks:
@@ -92,9 +95,9 @@ class Hooks:
             kept,
             Early(dispatcher, means.clock, settings.delay),
             tally,
-            portal_of=lambda: means.portal_of(source),
-            named=lambda object_: means.named(source, object_),
-            forget=lambda ids: means.forget(source, ids),
+            portal_of=lambda: account_of(means.store(), source),
+            named=lambda spelled: means.connector(source).named(spelled),
+            forget=hearsay_of(means.sessions, source).tell,
         )
         hook.learn_portal()
         app = receiver(settings, hook.take, means.clock, tally, means.stopping)

@@ -208,3 +208,15 @@ def test_a_sweep_tells_of_all_that_the_log_names_and_that_are_nowhere() -> None:
     told = {one.ref.id: one.loss for page in pages for one in page.removals}
     assert told == {"41": Loss.FORGOTTEN, "42": Loss.FORGOTTEN}
     assert not [one for page in again for one in page.removals]
+
+
+def test_a_sweep_of_another_process_reads_the_log_on_from_the_last_sweep() -> None:
+    kept = Cursor(phase="rest", since=NOW, swept=NOW, binned=()).text()
+    with portal(lambda _: logged()) as (first, connector):
+        pages = run(connector, connector.start("contacts", kept, Mode.RECONCILE))
+    with portal(lambda _: logged()) as (second, connector):
+        run(connector, connector.start("contacts", pages[-1].cursor, Mode.RECONCILE))
+    looks = [one for served in (first, second) for one in served.asked if LOG in one]
+    assert [f"fromTimestamp={NOW - back}" in look for look, back in zip(
+        looks, (90 * 86_400_000, 600_000), strict=True
+    )] == [True, True]  # fmt: skip

@@ -250,6 +250,19 @@ def test_a_later_full_run_reads_content_again() -> None:
     assert pages[-1].swept is not None
 
 
+def test_an_object_whose_history_is_refused_is_read_without() -> None:
+    def batch(asked: Asked) -> Scripted:
+        body = json.loads(asked.body)
+        return Scripted(400, {}) if body["propertiesWithHistory"] else in_batch(asked)
+
+    hit = deal("1", updated=NEW, properties={"hs_lastmodifieddate": NEW})
+    answers: Answers = {"/search": lambda _: results(hit, total=1), "/batch/read": batch}
+    with portal(answers) as (_, connector):
+        (reading,) = [one for page in run(connector, rest()) for one in page.readings]
+    assert reading.fields["stage"] == '"b"'
+    assert (reading.trail, reading.actor.id) == ((), None)
+
+
 @pytest.mark.parametrize(("merged_at", "told"), [("2026-11-24T09:00:00Z", 1), (OLD, 0)])
 def test_a_merge_of_long_ago_is_not_told_with_every_edit_of_its_survivor(
     merged_at: str, told: int

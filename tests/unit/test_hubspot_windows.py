@@ -164,6 +164,10 @@ def test_an_empty_page_in_the_middle_of_a_flood_is_not_its_end() -> None:
     assert windows.after_flood(go, [("41", 5)], "400", 700) == Flood(5, "41", 201, 900)
 
 
+def test_a_hit_that_is_shown_twice_is_read_once() -> None:
+    assert windows.fresh([("1", 7), ("2", 7), ("1", 7)], Search(5), {}) == ["1", "2"]
+
+
 def test_contacts_have_their_own_stamp_property() -> None:
     for name in ("contacts", "contact", "0-1", "Contacts"):
         assert windows.stamp_property(name) == "lastmodifieddate"
