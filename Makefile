@@ -59,6 +59,7 @@ format: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/sync.py
 	$(BIN)/python benchmarks/calls.py
+	$(BIN)/python benchmarks/calls_hubspot.py
 	$(BIN)/python benchmarks/store/run.py
 
 fault: $(STAMP)

@@ -22,8 +22,6 @@ from rollback.selections import ByRecords
 NEVER: Final = 10**9
 """`bulk_above` with which nothing is read in bulk."""
 
-_SOURCE: Final = CRMS["salesforce"].source
-
 
 @dataclass(frozen=True)
 class Spot(Place):
@@ -35,6 +33,7 @@ class Spot(Place):
         bulk_above: from so many records on a whole load goes by Bulk.
         records: the contacts to restore.
         at: the moment to which they are restored, ISO 8601.
+        field: the field that is restored.
     """
 
     objects: tuple[str, ...] = ()
@@ -42,6 +41,12 @@ class Spot(Place):
     bulk_above: int = NEVER
     records: tuple[str, ...] = ()
     at: str = ""
+    field: str = "Title"
+
+    @property
+    def source(self) -> str:
+        """What the config calls the CRM."""
+        return CRMS[self.crm].source
 
     def config(self) -> Config:
         """Return the configuration that a user would write for it."""
@@ -49,7 +54,7 @@ class Spot(Place):
         return parse(
             f"user: benchmark\n"
             f"store: {{url: 'sqlite:///{self.store}'}}\n"
-            f"sources: {{{_SOURCE}: {{kind: salesforce, base_url: '{self.url}',"
+            f"sources: {{{self.source}: {{kind: {self.crm}, base_url: '{self.url}',"
             f" auth: {{token: '{auth}'}}, restore_auth: {{token: '{restore}'}},"
             f" bulk_above: {self.bulk_above}, objects: [{', '.join(self.objects)}]}}}}\n",
             {},
@@ -67,13 +72,13 @@ def sync(spot: Spot) -> dict[str, Any]:
         for name in spot.objects:
             say(f"{spot.mode}: {name}")
             with spent.spending():
-                run = app.sync(Target(_SOURCE, name), Mode(spot.mode))
+                run = app.sync(Target(spot.source, name), Mode(spot.mode))
             if run.failure is not None:
                 sys.exit(f"{name}: {run.failure.message}")
             calls[name], read[name] = run.api_calls, run.kept.read
             updated += run.kept.updated
-            pages[name] = least_pages(app.store.schema(_SOURCE, name), run.kept.read)
-        known = {name: app.store.standing(_SOURCE, name).records for name in spot.objects}
+            pages[name] = least_pages(app.store.schema(spot.source, name), run.kept.read)
+        known = {name: app.store.standing(spot.source, name).records for name in spot.objects}
     return _figures(
         spent, sum(calls.values()), updated=updated, read=read, pages=pages, known=known
     )
@@ -83,22 +88,22 @@ def restore(spot: Spot) -> dict[str, Any]:
     """Plan a restore of contacts' titles, and apply it."""
     spent = Spent()
     (object_,) = spot.objects
-    records = tuple(Ref(_SOURCE, object_, id_) for id_ in spot.records)
+    records = tuple(Ref(spot.source, object_, id_) for id_ in spot.records)
     with warm_app(spot) as app:
-        before = _calls(app)
-        selection = ByRecords(records, datetime.fromisoformat(spot.at), ("Title",))
+        before = _calls(app, spot.source)
+        selection = ByRecords(records, datetime.fromisoformat(spot.at), (spot.field,))
         with spent.spending():
             plan = app.plan(selection, OnConflict.KEEP)
             applied = app.apply(plan.id, canary=0)
         if applied.receipt is None:
             sys.exit("the restore was stopped before its end")
         restored = applied.receipt.outcomes.get(Result.RESTORED, 0)
-        calls = _calls(app) - before
+        calls = _calls(app, spot.source) - before
     return _figures(spent, calls, read={object_: restored}, told=plan.api_calls)
 
 
-def _calls(app: App) -> int:
-    return app.connector(_SOURCE).calls + app.connector(_SOURCE, restoring=True).calls
+def _calls(app: App, source: str) -> int:
+    return app.connector(source).calls + app.connector(source, restoring=True).calls
 
 
 def _figures(spent: Spent, calls: int, **more: Any) -> dict[str, Any]:

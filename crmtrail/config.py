@@ -105,9 +105,19 @@ class SourceConfig(_Part):
     sensitive: bool = False
     webhooks: WebhooksConfig | None = None
 
+    @property
+    def everything(self) -> bool:
+        """Whether all objects are kept that the token can read, whatever is named besides."""
+        return "*" in self.objects
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The objects and groups that are named one by one."""
+        return () if self.objects == "*" else tuple(one for one in self.objects if one != "*")
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.exclude and self.objects != "*":
+        if self.exclude and not self.everything:
             raise ValueError('exclude goes with objects: "*" only; take the names out of objects')
         if fault := source_fault(self):
             raise ValueError(fault)

@@ -418,10 +418,7 @@ class Departure:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A record as last stored, as far as a plan needs it. ``erased_at``: it is never restored.
-
-    The last three are what was told of the end of a deleted one, see `crmtrail.model.Removal`.
-    """
+    """A record as last stored, as far as a plan needs it. ``erased_at``: it is never restored."""
 
     ref: Ref
     number: int
@@ -429,9 +426,8 @@ class Head:
     deleted: bool
     known_at: datetime
     erased_at: datetime | None = None
-    loss: Loss | None = None
-    merged_into: str | None = None
-    restorable_until: datetime | None = None
+    departure: Departure | None = None
+    """How it left, where it is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -563,10 +559,6 @@ class Store(Protocol):
         Raises:
             Unfound: there is no such announcement, or it was withdrawn.
         """
-        ...
-
-    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
-        """Return how those of some records left that are stored as deleted."""
         ...
 
     def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:

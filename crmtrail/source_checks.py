@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from crmtrail.app import App
 from crmtrail.auth_config import Auth, JwtAuth, RefreshTokenAuth
@@ -14,6 +15,11 @@ from crmtrail.ports import Connector
 from snapshot.secret_file import is_private
 
 _SKEW_S = 60.0
+
+_GRANT: Final = {
+    "salesforce": "grant field-level read, if they are to be kept",
+    "hubspot": "grant the scope and set `sensitive: true`, if they are to be kept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +93,7 @@ def _tried(app: App, source: str) -> SourceCheck:
             exit_code=error.exit_code,
             hint=_mending(error),
         )
-    wanted = () if settings.objects == "*" else settings.objects
-    missing = [_unseen(connector, one) for one in wanted if one.casefold() not in seen]
+    missing = [_unseen(connector, one) for one in settings.named if one.casefold() not in seen]
     return SourceCheck(
         source,
         settings.kind,
@@ -164,7 +169,7 @@ def _source(app: App, source: str) -> list[Check]:
         for missing in tried.missing
     ]
     checks += [
-        Check(f"fields {source}", True, hidden, "grant field-level read, if they are to be kept")
+        Check(f"fields {source}", True, hidden, _GRANT[app.config.sources[source].kind])
         for hidden in tried.hidden
     ]
     checks.append(_clock(source, tried.server_time))

@@ -44,11 +44,10 @@ def targets_of(
     for name in names or tuple(sources):
         source, _, object_ = name.partition(":")
         settings = settings_of(sources, source)
-        wanted = (object_,) if object_ else settings.objects
-        if wanted == "*":
-            objects = [o for o in connector(source).objects() if o not in settings.exclude]
-        else:
-            objects = _expanded(source, wanted, connector)
+        objects: list[str] = []
+        if not object_ and settings.everything:
+            objects += [o for o in connector(source).objects() if o not in settings.exclude]
+        objects += _expanded(source, (object_,) if object_ else settings.named, connector)
         found += [Target(source, one) for one in objects]
     return list(dict.fromkeys(found))
 

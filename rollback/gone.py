@@ -19,9 +19,10 @@ def ways_back(head: Head, crm: str, now: datetime | None = None) -> str:
         crm: the vendor, as people call it.
         now: the time; a recycle bin may have let the record go meanwhile.
     """
-    match head.loss:
+    gone = head.departure
+    match None if gone is None else gone.loss:
         case Loss.MERGED:
-            into = f" into {head.merged_into}" if head.merged_into else ""
+            into = f" into {gone.merged_into}" if gone and gone.merged_into else ""
             return (
                 f"the record was merged{into}; put back what belongs to it there, or make it anew "
                 f"in {crm}, {_ANEW}; undoing merges comes with a later release of crmtrail"
@@ -44,7 +45,7 @@ def taken_away(crm: str) -> str:
 
 
 def _in_the_bin(head: Head, crm: str, now: datetime | None) -> str:
-    until = head.restorable_until
+    until = None if head.departure is None else head.departure.restorable_until
     anew = f"make it anew, {_ANEW}"
     if until is None:
         return f"restore it in {crm}'s own recycle bin, if it lies there, or {anew}"

@@ -240,8 +240,6 @@ class Planner:
         dead = [ref for ref, head in heads.items() if head.deleted]
         heirs = self._store.heirs(dead) if dead else {}
         heads = {**heads, **self._store.heads(list(heirs.values()))} if heirs else heads
-        dead += [ref for ref in heirs.values() if ref in heads and heads[ref].deleted]
-        departures = self._store.departures(dead) if dead else {}
         now = self._clock.now()
         for row in chunk:
             heir = heirs.get(row.ref)
@@ -252,8 +250,10 @@ class Planner:
                 schemas[key] = self._schema(*key)
             made = heir if live and row.revive else None
             touched = touched_since(self._store.timeline(ref), row.goes_since) if row.goes else None
-            means = Means(undeletes, now, rules, schemas[key], departures.get(ref), made, touched)
-            yield replace(row, ref=ref), heads.get(ref), means
+            head = heads.get(ref)
+            gone = None if head is None else head.departure
+            means = Means(undeletes, now, rules, schemas[key], gone, made, touched)
+            yield replace(row, ref=ref), head, means
 
     def _drafts(
         self, row: Selected, head: Head | None, means: Means, on_conflict: OnConflict

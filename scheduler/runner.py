@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from crmtrail.errors import CrmtrailError, CursorLost, Doubtful, Mistake
+from crmtrail.errors import CrmtrailError, CursorLost, Doubtful, Mistake, Unavailable
 from crmtrail.model import Gap, Lease, Mode, Page, Schema, Usage
 from crmtrail.ports import Clock, Connector, Kept, Leases, Notice, Store
 from scheduler.sweep import begun, ended, lost, with_content
@@ -13,11 +13,15 @@ from scheduler.sweep import begun, ended, lost, with_content
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a run ended early, in one line, with the hint and the exit code of the error."""
+    """Why a run ended early, in one line, with the hint and the exit code of the error.
+
+    ``unreachable``: the CRM gave no usable answer.
+    """
 
     message: str
     hint: str
     exit_code: int
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +268,7 @@ def _meet(connector: Connector, object_: str) -> Schema | CrmtrailError:
 
 
 def _failure(error: CrmtrailError) -> Failure:
-    return Failure(str(error), error.hint, error.exit_code)
+    return Failure(str(error), error.hint, error.exit_code, isinstance(error, Unavailable))
 
 
 def _after(run: Run, page: Page, kept: Kept) -> Run:

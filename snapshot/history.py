@@ -13,7 +13,6 @@ from crmtrail.model import ChangeSet, Op, Ref, Version
 from crmtrail.ports import Blame, Departure, Head
 from snapshot.asof import blamed, touches
 from snapshot.database import fetch, reading
-from snapshot.fates import UNTOLD, fates
 from snapshot.found import (
     END_OF_TIME,
     FRAME,
@@ -45,6 +44,12 @@ _HEADS: Final = (
     " CROSS JOIN position AS q ON q.object_id = r.object_id"
     " CROSS JOIN keyframe AS k ON k.version_id = r.keyframe"
 )
+_ENDS: Final = (
+    "SELECT r.ext_id, v.note, v.at, a.kind, a.ext_id, a.name, a.via, a.why"
+    " FROM json_each(?) AS t CROSS JOIN record AS r ON r.object_id = ? AND r.ext_id = t.value"
+    " CROSS JOIN version AS v ON v.record_id = r.record_id AND v.number = r.number"
+    " CROSS JOIN actor AS a ON a.actor_id = v.actor_id WHERE r.deleted = 1"
+)
 _SETTER: Final = "v.op, v.number, v.at, v.known_at, a.kind, a.ext_id, a.name, a.via, a.why"
 _SETTERS: Final = (
     f"SELECT m.field_id, {_SETTER} FROM"  # noqa: S608 -- a fixed text
@@ -72,45 +77,22 @@ def heads(connection: Connection, shelf: Shelf, refs: Sequence[Ref]) -> Mapping[
         framed = [Framed(row[0], Ref(source, object_, row[1]), *row[2:12]) for row in rows]
         states = unfolded(connection, shelf, framed)
         gone = [one.ref.id for one, row in zip(framed, rows, strict=True) if row[-3]]
-        ends = fates(connection, object_row, gone)
+        ends = _departures(connection, object_row, gone)
         for one, (*_, deleted, known_at, erased) in zip(framed, rows, strict=True):
             times = (at_micros(known_at), at_micros(erased))
-            end = ends.get(one.ref.id, UNTOLD)
-            found[one.ref] = Head(
-                one.ref,
-                one.number,
-                states[one.record_id],
-                bool(deleted),
-                *times,
-                loss=end.loss,
-                merged_into=end.merged_into,
-                restorable_until=end.restorable_until,
-            )
+            state, end = states[one.record_id], ends.get(one.ref.id)
+            found[one.ref] = Head(one.ref, one.number, state, bool(deleted), *times, end)
     return found
 
 
-def departures(
-    connection: Connection, shelf: Shelf, refs: Sequence[Ref]
-) -> Mapping[Ref, Departure]:
-    """Return how those of some records left that are stored as deleted."""
-    found: dict[Ref, Departure] = {}
-    for (source, object_), group in groupby(sorted(set(refs)), key=lambda r: (r.source, r.object)):
-        object_row = shelf.object_id(connection, source, object_)
-        if object_row is None:
-            continue
-        ids = json.dumps([ref.id for ref in group])
-        rows = connection.exec_driver_sql(
-            "SELECT r.ext_id, v.note, v.at, a.kind, a.ext_id, a.name, a.via, a.why"
-            " FROM json_each(?) AS t"
-            " CROSS JOIN record AS r ON r.object_id = ? AND r.ext_id = t.value"
-            " CROSS JOIN version AS v ON v.record_id = r.record_id AND v.number = r.number"
-            " CROSS JOIN actor AS a ON a.actor_id = v.actor_id WHERE r.deleted = 1",
-            (ids, object_row),
-        )
-        for id_, note, at, *actor in rows:
-            ref = Ref(source, object_, id_)
-            found[ref] = departure_of(note, at_micros(at), actor_of(actor))
-    return found
+def _departures(
+    connection: Connection, object_id: int, ids: Sequence[str]
+) -> Mapping[str, Departure]:
+    """Return how deleted records of an object left, by the vendor's id."""
+    if not ids:
+        return {}
+    rows = fetch(connection, _ENDS, (json.dumps(ids), object_id))
+    return {id_: departure_of(note, at_micros(at), actor_of(who)) for id_, note, at, *who in rows}
 
 
 def version(

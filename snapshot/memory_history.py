@@ -11,7 +11,6 @@ from crmtrail.model import ChangeSet, Checkpoint, Expectation, Op, Ref, Version,
 from crmtrail.ports import (
     Blame,
     Deed,
-    Departure,
     Difference,
     Entry,
     Head,
@@ -27,7 +26,6 @@ from snapshot.deeds import Span, deed_of, start_of
 from snapshot.deeds import page_of as deeds_of
 from snapshot.drafts import Draft, Past
 from snapshot.entries import Said, action_entry, actor_key, actor_named, version_entry
-from snapshot.fates import UNTOLD, fate_in
 from snapshot.ledger import EMPTY_ROOT, leaf_hash, node_hash
 from snapshot.logpage import actor_matches, blanks, checked, page_of, shown
 from snapshot.memory_lines import Links
@@ -44,17 +42,13 @@ class _Record:
     def head(self, ref: Ref) -> Head:
         """Return the newest state."""
         past = self.past
-        end = fate_in(self.drafts[-1].note) if past.deleted and self.drafts else UNTOLD
-        return Head(
-            ref,
-            past.number,
-            past.fields,
-            past.deleted,
-            past.known_at,
-            loss=end.loss,
-            merged_into=end.merged_into,
-            restorable_until=end.restorable_until,
-        )
+        departure = None
+        if past.deleted and self.drafts:
+            last = self.drafts[-1]
+            made = last.change_set
+            departure = lineage.departure_of(last.note, made.at, made.actor)
+        known = (past.number, past.fields, past.deleted, past.known_at)
+        return Head(ref, *known, departure=departure)
 
     def marks(self) -> list[Mark]:
         made = [(draft.change_set, draft.deleted) for draft in self.drafts]
@@ -138,17 +132,6 @@ class MemoryHistory:
     def expectations(self) -> Sequence[Expectation]:
         """Return what was announced and not withdrawn, oldest first."""
         return in_force(self._announced)
-
-    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
-        """Return how those of some records left that are stored as deleted."""
-        found = {}
-        for ref in refs:
-            record = self._records.get(ref)
-            if record is not None and record.past.deleted:
-                last = record.drafts[-1]
-                made = last.change_set
-                found[ref] = lineage.departure_of(last.note, made.at, made.actor)
-        return found
 
     def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
         """Return, for those of some records that were made anew, what they are now."""

@@ -30,7 +30,6 @@ from crmtrail.ports import (
     Blame,
     Clock,
     Deed,
-    Departure,
     Difference,
     Entry,
     Head,
@@ -246,11 +245,6 @@ class SqlStore:
             announced.find(announced.announced(connection), id_)
             entry = announced.withdraw_entry(id_, why, by)
             leaves.seal(connection, announced.WITHDRAW, entry, self._clock.now())
-
-    def departures(self, refs: Sequence[Ref]) -> Mapping[Ref, Departure]:
-        """Return how those of some records left that are stored as deleted."""
-        with reading(self.engine) as connection:
-            return history.departures(connection, self.shelf, refs)
 
     def heirs(self, refs: Sequence[Ref]) -> Mapping[Ref, Ref]:
         """Return, for those of some records that were made anew, what they are now."""

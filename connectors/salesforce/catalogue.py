@@ -115,18 +115,16 @@ class Catalogue:
 
     def groups_naming(self, object_: str) -> Sequence[groups.Group]:
         """Return the groups through which the config asks for an object that it does not name."""
-        named_ = () if self._settings.objects == "*" else self._settings.objects
-        return groups.groups_of(named_, object_)
+        return groups.groups_of(self._settings.named, object_)
 
     def _wanted(self) -> Sequence[str]:
         """Return the objects that the config asks for, as far as they are known by now."""
-        if self._settings.objects == "*":
-            return self._listed
-        found: list[str] = []
-        for name in self._settings.objects:
+        found = list(self._listed) if self._settings.everything else []
+        for name in self._settings.named:
             group = groups.GROUPS.get(name[1:]) if name.startswith("@") else None
             found += group.members if group else [name]
-        return [name for name in found if _NAME.fullmatch(name) and name != LINES]
+        usable = (name for name in found if _NAME.fullmatch(name) and name != LINES)
+        return list(dict.fromkeys(usable))
 
 
 def named(object_: str) -> str:

@@ -148,7 +148,7 @@ class Salesforce:
             if object_ == groups_links.LINKS and isinstance(error, Refusal):
                 return self._links.page(known, groups_links.LinkCursor("walk"))
             through = self._catalogue.groups_naming(object_)
-            unasked = self._settings.objects == "*" and at.mark is None and not at.id
+            unasked = self._settings.everything and at.mark is None and not at.id
             if not through and not unasked:
                 raise
             why = groups.refused(object_, through, error)

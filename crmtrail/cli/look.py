@@ -177,7 +177,7 @@ def _check(context: Context, query: "Query") -> None:
     store = context.app.store
     known = [(one.source, one.object) for one in store.standings()]
     for name, settings in context.app.config.sources.items():
-        objects = () if settings.objects == "*" else settings.objects
+        objects = settings.named
         known += [(name, ""), *((name, object_) for object_ in objects)]
     sources = {source for source, _ in known}
     if query.source is not None and query.source not in sources:

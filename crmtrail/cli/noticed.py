@@ -10,6 +10,9 @@ from crmtrail.cli.look import clock, shown
 if TYPE_CHECKING:
     from rich.console import Console
 
+_FAILED = 5
+"""Objects whose last sync failed that are named beside the incidents."""
+
 _SAMPLE = 10
 """Change sets of an incident shown to a person; `crmtrail log --operation` lists all."""
 
@@ -82,6 +85,14 @@ def incidents(context: Context, states: tuple[str, ...], *, exit_code: bool) -> 
         out.print(table("", ("incident", "severity", "state", "since", "what"), rows))
 
     context.answer({"incidents": [shapes.incident(one) for one in found]}, render)
+    failed = [
+        f"{one.source}:{one.object}"
+        for one in context.app.store.standings()
+        if one.last_run in {"failed", "interrupted"}
+    ]
+    if failed:
+        most = ", ".join(failed[:_FAILED]) + (", ..." if len(failed) > _FAILED else "")
+        context.say(f"the last sync failed of {len(failed)} objects ({most}): crmtrail status")
     return 4 if exit_code and found else 0
 
 

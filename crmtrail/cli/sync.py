@@ -2,7 +2,9 @@
 
 import signal
 import threading
+from collections import Counter
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,8 @@ def sync(
 ) -> int:
     """Sync everything in the config, or only the targets named. Ctrl-C stops after the page.
 
-    Where a source refuses the token, its other objects are not tried.
+    Where a source refuses the token, or twice in a row cannot be reached, its other objects are
+    not tried.
 
     At the end the checkpoint is sent to the anchors, if there are any. One that does not take it
     is told, and changes nothing of the sync.
@@ -50,13 +53,13 @@ def sync(
         raise Mistake("--full and --reconcile cannot go together")
     mode = Mode.FULL if full else Mode.RECONCILE if reconcile else Mode.INCREMENTAL
     runs: list[Run] = []
-    locked_out: dict[str, Failure] = {}
+    tried = _Tried()
     with stop_on_signals() as stopping:
         for target in context.app.targets(targets):
             if stopping.is_set():
                 break
             work = partial(context.app.sync, stopping=stopping.is_set, accept_loss=accept_loss)
-            runs.append(_synced(context, target, mode, work, locked_out))
+            runs.append(_synced(context, target, mode, work, tried))
         stopped = stopping.is_set()
         sent = context.app.ledger.anchor_after_sync() if context.app.has_store() else ()
     tell_unanchored(context, sent)
@@ -74,18 +77,30 @@ def sync(
     return next((run.failure.exit_code for run in runs if run.failure is not None), 0)
 
 
+_SILENCES = 2
+"""After so many objects in a row of which a source gave no answer it is given up."""
+
+
+@dataclass(slots=True)
+class _Tried:
+    """Which sources were given up, and why; and of how many objects in a row one was silent."""
+
+    given_up: "dict[str, Failure]" = field(default_factory=dict)
+    silent: Counter[str] = field(default_factory=Counter)
+
+
 def _synced(
     context: Context,
     target: "Target",
     mode: "Mode",
     work: "Callable[..., Run]",
-    locked_out: "dict[str, Failure]",
+    tried: _Tried,
 ) -> "Run":
-    """Sync one object; a failure of the source's credentials is told once and kept."""
+    """Sync one object; a failure of the whole source is told once and kept."""
     from crmtrail.errors import CredentialsRefused
 
-    if target.source in locked_out:
-        return _untried(target, mode, locked_out[target.source])
+    if target.source in tried.given_up:
+        return _untried(target, mode, tried.given_up[target.source])
     run = _opened(context, target, mode)
     if run.failure is None:
         with context.progress(f"{target.source}:{target.object}") as tell:
@@ -93,10 +108,13 @@ def _synced(
         refused = run.failure is not None and run.failure.exit_code == CredentialsRefused.exit_code
     else:
         refused = True
+    silent = run.failure is not None and run.failure.unreachable
+    tried.silent[target.source] = tried.silent[target.source] + 1 if silent else 0
     if run.failure is not None:
-        if refused:
-            locked_out[target.source] = run.failure
-        whom = target.source if refused else f"{run.source}:{run.object}"
+        whole = refused or tried.silent[target.source] >= _SILENCES
+        if whole:
+            tried.given_up[target.source] = run.failure
+        whom = target.source if whole else f"{run.source}:{run.object}"
         click.echo(f"error: {whom}: {run.failure.message}", err=True)
         if run.failure.hint:
             click.echo(f"hint: {run.failure.hint}", err=True)

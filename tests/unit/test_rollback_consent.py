@@ -7,7 +7,7 @@ import pytest
 
 from crmtrail.errors import PlanUnfit
 from crmtrail.model import NULL, Action, Loss, OnConflict, Op, Result
-from crmtrail.ports import Head
+from crmtrail.ports import Departure, Head
 from rollback.batches import Limits
 from rollback.consent import CONSENT, is_consent
 from rollback.gone import ways_back
@@ -131,7 +131,8 @@ def test_a_plan_without_the_flag_writes_no_consent_and_needs_nobody() -> None:
 def gone(loss: Loss | None, until: datetime | None = UNTIL) -> Head:
     into = "77" if loss is Loss.MERGED else None
     now = head({"Phone": NULL}, deleted=True)
-    return replace(now, loss=loss, restorable_until=until, merged_into=into)
+    left = None if loss is None else Departure(loss, at(5), SYNC, into, until)
+    return replace(now, departure=left)
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,11 @@ def rig(request, tmp_path):
 
 def ends(rig, *ids):
     heads = rig.store.heads([ref(id_) for id_ in ids])
-    return {
-        one.id: (head.deleted, head.loss, head.merged_into, head.restorable_until)
-        for one, head in heads.items()
-    }
+    return {one.id: (head.deleted, *_told(head.departure)) for one, head in heads.items()}
+
+
+def _told(gone):
+    return (None,) * 3 if gone is None else (gone.loss, gone.merged_into, gone.restorable_until)
 
 
 def test_a_head_tells_how_its_record_ended(rig):
