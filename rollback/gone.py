@@ -24,8 +24,8 @@ def ways_back(head: Head, crm: str, now: datetime | None = None) -> str:
         case Loss.MERGED:
             into = f" into {gone.merged_into}" if gone and gone.merged_into else ""
             return (
-                f"the record was merged{into}; put back what belongs to it there, or make it anew "
-                f"in {crm}, {_ANEW}; undoing merges comes with a later release of crmtrail"
+                f"the record was merged{into}; put back there what belongs to it; "
+                "`crmtrail plan --record ... --at ...` brings it back as a record of its own"
             )
         case Loss.FORGOTTEN:
             return f"{crm} deleted the person for privacy: it is never restored"

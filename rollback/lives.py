@@ -30,6 +30,7 @@ from crmtrail.model import (
 from crmtrail.ports import Clock, Journal, Journalled
 from rollback.exchange import Exchange
 from rollback.meaning import alike, sayable
+from rollback.reviving import MERGED_INTO
 from rollback.verdict import changed, gone, refused, worst
 from snapshot.awaited import READ, SLACK
 
@@ -37,8 +38,6 @@ TRIES: Final = 3
 """How often a step is sent at most."""
 
 _Found: TypeAlias = Mapping[str, Reading | Removal]
-
-_FINAL: Final = (Loss.MERGED, Loss.FORGOTTEN)
 
 
 @dataclass(slots=True)
@@ -138,7 +137,7 @@ class Lives:
             again = one.step.ref != one.planned.ref
             how = f"made anew already, as {one.step.ref}" if again else "it is live already"
             return Outcome(one.planned.id, Result.ALREADY, how)
-        if isinstance(found, Removal) and found.loss in _FINAL:
+        if isinstance(found, Removal) and not _expected(one.planned, found):
             return Outcome(one.planned.id, Result.CONFLICT, sayable(gone(found)))
         if found is None and one.step.action is Action.UNDELETE:
             words = "the CRM does not return the record: it is not in the recycle bin any more"
@@ -252,6 +251,14 @@ class Lives:
     def _write(self, one: _Going) -> Write:
         fields: Tokens = one.step.write if one.step.action is Action.CREATE else {}
         return Write(one.step.ref, fields, f"{self._plan}.{one.planned.id}")
+
+
+def _expected(planned: Step, found: Removal) -> bool:
+    """Whether a record is gone in the way that the plan knew: into no other record, for one."""
+    if found.loss is Loss.FORGOTTEN:
+        return False
+    into = None if found.merged_into is None else token_of(found.merged_into)
+    return planned.expect.get(MERGED_INTO) == into
 
 
 def _since(before: Tokens, otherwise: datetime) -> datetime:

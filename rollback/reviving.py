@@ -25,6 +25,7 @@ from crmtrail.model import (
     Step,
     Token,
     Tokens,
+    token_of,
 )
 from crmtrail.ports import Departure, Head
 from rollback.consent import CONSENT
@@ -62,31 +63,28 @@ def revive(row: Selected, head: Head, means: Means) -> Iterator[Step]:
     The first makes it live. Behind it comes what has to be written once it is.
     """
     gone = means.departure
-    if words := _never(gone):
-        yield Step("", row.ref, Action.BLOCKED, reason=words)
+    if gone is not None and gone.loss is Loss.FORGOTTEN:
+        yield Step("", row.ref, Action.BLOCKED, reason=_NEVER)
     elif means.heir is not None:
         reason = f"it was made anew already, as {means.heir}"
         yield Step("", row.ref, Action.SKIP, reason=reason)
     elif means.undeletes and _in_bin(gone, means.now):
-        yield Step("", row.ref, Action.UNDELETE, reason=sayable(_left_words(gone)))
+        reason = sayable(_left_words(gone))
+        yield Step("", row.ref, Action.UNDELETE, expect=_merged(gone), reason=reason)
         yield from _afterwards(row, head, means)
     else:
         yield from _anew(row, _wanted(row, head), means)
 
 
-def _never(gone: Departure | None) -> str:
-    if gone is None:
-        return ""
-    if gone.loss is Loss.FORGOTTEN:
-        return "the CRM deleted this person for privacy: they are never brought back"
-    if gone.loss is Loss.MERGED:
-        into = f" into {gone.merged_into}" if gone.merged_into else ""
-        return f"the record was merged{into}; undoing merges comes with a later release"
-    return ""
+def _merged(gone: Departure | None) -> dict[str, Token]:
+    """Return what a record that was merged away is expected to be still: merged into that one."""
+    if gone is None or gone.loss is not Loss.MERGED or gone.merged_into is None:
+        return {}
+    return {MERGED_INTO: token_of(gone.merged_into)}
 
 
 def _in_bin(gone: Departure | None, now: datetime) -> bool:
-    if gone is None or gone.loss is not Loss.DELETED:
+    if gone is None or gone.loss not in (Loss.DELETED, Loss.MERGED):
         return False
     return gone.restorable_until is None or gone.restorable_until > now
 
@@ -95,6 +93,9 @@ def _left_words(gone: Departure | None) -> str:
     if gone is None:
         return "the record is deleted"
     by = "" if gone.actor.kind is ActorKind.UNKNOWN else f" by {gone.actor}"
+    if gone.loss is Loss.MERGED:
+        rest = f"{gone.merged_into} and what moved to it stay as they are: plan them by themselves"
+        return f"merged into {gone.merged_into}{by} at {spoken(gone.at)} ({rest})"
     return f"{gone.loss.value}{by} at {spoken(gone.at)}"
 
 
@@ -177,7 +178,8 @@ def _anew(row: Selected, wanted: Mapping[str, Token], means: Means) -> Iterator[
         return
     reason = f"{_left_words(means.departure)}; made anew under another id{_instead(row, means)}"
     left, write = making.left, making.write
-    yield Step("", row.ref, Action.CREATE, write=write, left=left, reason=sayable(reason))
+    expect = _merged(means.departure)
+    yield Step("", row.ref, Action.CREATE, expect, write, left, sayable(reason))
     if making.later:
         expect = dict.fromkeys(making.later, NULL)
         reason = "can be set only once the record is there again"
@@ -188,7 +190,7 @@ def _instead(row: Selected, means: Means) -> str:
     """Say what the vendor itself can do, where it can."""
     gone = means.departure
     binned = means.rules.binned(row.ref.object) and _in_bin(gone, means.now)
-    if means.undeletes or not binned or gone is None:
+    if means.undeletes or not binned or gone is None or gone.loss is Loss.MERGED:
         return ""
     until = gone.restorable_until
     by = f" until {spoken(until)}" if until else ""
@@ -218,6 +220,11 @@ def depart(row: Selected, head: Head, means: Means, on_conflict: OnConflict) -> 
     }
     return Step("", row.ref, Action.DELETE, expect=expect, reason="it was not there before")
 
+
+MERGED_INTO: Final = "@merged_into"
+"""Key in `Step.expect`: the record that this one was merged into; no field has an @."""
+
+_NEVER: Final = "the CRM deleted this person for privacy: they are never brought back"
 
 _COMING: Final = (Op.BASELINE, Op.CREATE, Op.UNDELETE)
 

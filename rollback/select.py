@@ -31,12 +31,10 @@ from rollback.meaning import alike, spoken
 Blank: TypeAlias = Callable[[Token | None, Field | None], bool]
 """Whether a token is told and holds nothing; detection's test, with its sentinels bound."""
 
-_LATER = "a later release"
-
 _UNABLE: Mapping[Op, str] = {
     Op.BASELINE: "this was the first sight of the record: no earlier value is known",
-    Op.MERGE: f"the record was merged away by it; undoing merges comes with {_LATER}",
 }
+_WENT: frozenset[Op] = frozenset({Op.DELETE, Op.MERGE})
 LIVES: frozenset[Action] = frozenset({Action.UNDELETE, Action.CREATE, Action.DELETE})
 """Actions on the life of a record, not on its fields."""
 
@@ -222,7 +220,7 @@ def _folded(members: Iterable[ChangeSet], chosen: Callable[[Change], bool]) -> I
             yield Selected(ref, unable=unable)
         elif change_sets[0].op in _CAME:
             yield Selected(ref, goes=True, goes_since=change_sets[-1].at, note="it is gone already")
-        elif change_sets[-1].op is Op.DELETE:
+        elif change_sets[-1].op in _WENT:
             targets = tuple(_targets(change_sets, chosen))
             yield Selected(ref, targets, revive=True)
         elif any(chosen(change) for each in change_sets for change in each.changes):

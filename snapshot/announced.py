@@ -13,7 +13,7 @@ EXPECT: Final = "expect"
 WITHDRAW: Final = "expect-withdraw"
 """The kinds of their entries."""
 
-_READ: Final = "SELECT kind, entry FROM leaf WHERE kind IN ('expect', 'expect-withdraw')"
+_READ: Final = "SELECT idx, kind, entry FROM leaf WHERE kind = ? ORDER BY idx"
 
 
 def expect_entry(one: Expectation) -> dict[str, Any]:
@@ -40,8 +40,12 @@ def withdraw_entry(id_: str, why: str, by: str) -> dict[str, Any]:
 
 def announced(connection: Connection) -> list[Expectation]:
     """Return what was announced and not withdrawn, oldest first."""
-    rows = connection.exec_driver_sql(f"{_READ} ORDER BY idx").all()
-    return in_force((kind, told_by(bytes(entry))) for kind, entry in rows)
+    rows = [
+        (idx, kind, bytes(entry))
+        for each in (EXPECT, WITHDRAW)
+        for idx, kind, entry in connection.exec_driver_sql(_READ, (each,))
+    ]
+    return in_force((kind, told_by(entry)) for _, kind, entry in sorted(rows))
 
 
 def in_force(entries: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Expectation]:

@@ -1,5 +1,6 @@
 """From HubSpot's records to readings and removals. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from connectors.hubspot.actors import CREATION, Names, creator_of
@@ -47,9 +48,34 @@ def reading_of(ref: Ref, thing: Thing, read_at: datetime, names: Names) -> Readi
         # The Date header counts whole seconds; nothing is read before it was changed.
         read_at=max(read_at, modified),
         created_at=thing.created_at,
-        creator=creator_of(texts, names),
+        creator=_maker(creator_of(texts, names), texts, trail, thing.created_at),
         trail=trail,
     )
+
+
+def _maker(
+    told: Actor,
+    texts: Mapping[str, str | None],
+    trail: tuple[Event, ...],
+    created: datetime | None,
+) -> Actor:
+    """Return who created a record: its first values name them where its source does not.
+
+    Only entries of the very source that the record names count, and only if they agree: anything
+    else would be a guess.
+    """
+    source = texts.get("hs_object_source")
+    if told.id is not None or created is None or not source:
+        return told
+    words = f"sourceType {source}"
+    born = {
+        event.actor
+        for event in trail
+        if event.at == created
+        and event.actor.id is not None
+        and words in (event.actor.why or "").split(", ")
+    }
+    return born.pop() if len(born) == 1 else told
 
 
 def removal_of(ref: Ref, thing: Thing, read_at: datetime) -> Removal:

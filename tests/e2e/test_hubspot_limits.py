@@ -47,8 +47,8 @@ def blanked(folder, sandbox):
 
 def test_a_spent_day_ends_the_run_with_the_time_and_costs_two_requests(story):
     folder, sandbox = story
-    folder.ok("sync", "hs:contacts")
     sandbox.act("hubspot", do="time_zone", name="Europe/Berlin")
+    folder.ok("sync", "hs:contacts")  # the day of Berlin has begun, whatever the hour is
     sandbox.act("hubspot", do="limits", daily=1)
     before = len(asked(sandbox))
     ended = folder.crmtrail("sync", "hs:contacts", as_json=False)

@@ -209,6 +209,29 @@ def test_an_undo_takes_it_back_and_an_undo_of_that_brings_it_again(
         assert len(live(rig)) == 3
 
 
+def test_a_merged_record_comes_back_as_one_of_its_own(anew_rig: Rig) -> None:
+    anew_rig.crm.survivors["001"] = "000"
+    anew_rig.sync_merged("001", into="000")
+    plan = anew_rig.plan(ByRecords((contact(1),), anew_rig.before))
+    create = steps(anew_rig, plan)[0]
+    assert (create.action, create.expect) == (Action.CREATE, {"@merged_into": text("000")})
+    assert "merged into 000" in create.reason
+    assert applied(anew_rig, plan) == {"restored": 2}
+
+    anew_rig.crm.survivors["001"] = "002"  # the survivor was merged in its turn, meanwhile
+    again = as_before(anew_rig)
+    assert again.counts[Action.CREATE] == 0, "it was made anew already"
+
+
+def test_a_record_merged_into_another_since_the_plan_is_a_conflict(anew_rig: Rig) -> None:
+    anew_rig.crm.survivors["001"] = "000"
+    anew_rig.sync_merged("001", into="000")
+    plan = anew_rig.plan(ByRecords((contact(1),), anew_rig.before))
+    anew_rig.crm.survivors["001"] = "002"
+    assert applied(anew_rig, plan)["conflict"] >= 1
+    assert len(live(anew_rig)) == 3
+
+
 def test_a_refusal_is_told_in_the_words_of_the_crm(anew_rig: Rig) -> None:
     deleted(anew_rig, "001")
     plan = as_before(anew_rig)

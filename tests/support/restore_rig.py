@@ -12,11 +12,13 @@ from crmtrail.model import (
     NULL,
     Actor,
     Field,
+    Loss,
     OnConflict,
     Operation,
     Outcome,
     Plan,
     Ref,
+    Removal,
     Result,
     Token,
 )
@@ -71,6 +73,12 @@ class Rig:
             ).values()
         ]
         self.store.absorb("sf", "Contact", found, notice=self.notice)
+
+    def sync_merged(self, id_: str, *, into: str) -> None:
+        """Let the store see that a record was merged into another."""
+        now = self.clock.now()
+        gone = Removal(Ref("sf", "Contact", id_), Loss.MERGED, now, now, SYNC, merged_into=into)
+        self.store.absorb("sf", "Contact", [gone], notice=self.notice)
 
     def blanked(self, count: int, actor: Actor = SYNC) -> Operation:
         """Make records with phones, let an app blank them, and sync both."""

@@ -165,3 +165,43 @@ def test_a_history_cut_off_since_the_last_poll_is_a_gap(
         assert value_of('"phone"') in gap.why
     earlier = datetime(2026, 11, 24, 5, tzinfo=UTC)
     assert not list(overflows(object_, thing(propertiesWithHistory=history), earlier))
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "expected"),
+    [
+        ("CRM_UI", {"sourceId": "userId:9"}, (ActorKind.USER, "9")),
+        ("IMPORT", {"sourceId": "35795473"}, (ActorKind.IMPORT, "35795473")),
+        ("FORM", {"sourceId": "7"}, (ActorKind.UNKNOWN, None)),
+    ],
+)
+def test_the_first_values_name_the_creator_where_the_source_does_not(
+    source: str, more: dict[str, Any], expected: tuple[ActorKind, str | None]
+) -> None:
+    made = "2026-05-01T10:00:00.000Z"
+    record = thing(
+        createdAt=made,
+        properties={"hs_object_source": source, "email": "a@b.c"},
+        propertiesWithHistory={"email": [entry("a@b.c", made, source, **more)]},
+    )
+    creator = reading_of(REF, record, READ, NAMES).creator
+    assert creator is not None
+    assert (creator.kind, creator.id) == expected
+
+
+@pytest.mark.parametrize(
+    ("at", "source"),
+    [
+        ("2026-05-01T10:00:01.000Z", "CRM_UI"),
+        ("2026-05-01T10:00:00.000Z", "CRM_UI_BULK_ACTION"),
+    ],
+)
+def test_later_values_and_other_sources_do_not_name_the_creator(at: str, source: str) -> None:
+    record = thing(
+        createdAt="2026-05-01T10:00:00.000Z",
+        properties={"hs_object_source": "CRM_UI", "email": "a@b.c"},
+        propertiesWithHistory={"email": [entry("a@b.c", at, source, sourceId="userId:9")]},
+    )
+    creator = reading_of(REF, record, READ, NAMES).creator
+    assert creator is not None
+    assert creator.kind is ActorKind.UNKNOWN

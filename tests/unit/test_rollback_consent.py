@@ -143,7 +143,7 @@ def gone(loss: Loss | None, until: datetime | None = UNTIL) -> Head:
             ("HubSpot's own recycle bin, until 2027-02-20 09:00:00Z", "or make it anew"),
         ),
         (gone(None, None), ("HubSpot's own recycle bin, if it lies there", "or make it anew")),
-        (gone(Loss.MERGED), ("merged into 77", "undoing merges")),
+        (gone(Loss.MERGED), ("merged into 77", "brings it back as a record of its own")),
         (gone(Loss.FORGOTTEN), ("deleted the person for privacy", "never restored")),
         (gone(Loss.PURGED), ("gone for good", "made anew")),
         (gone(Loss.VANISHED), ("vanished", "make it anew")),

@@ -80,7 +80,6 @@ def test_an_unknown_earlier_value_stays_unknown() -> None:
 @pytest.mark.parametrize(
     ("op", "words"),
     [
-        (Op.MERGE, "undoing merges comes with a later release"),
         (Op.BASELINE, "no earlier value is known"),
     ],
 )
@@ -94,7 +93,9 @@ def test_what_came_goes_and_what_went_comes_back() -> None:
     came = change_set("1", 1, op=Op.CREATE)
     back = change_set("2", 4, op=Op.UNDELETE)
     edit, went = change_set("3", 2, ("Phone", text("a"), NULL)), change_set("3", 3, op=Op.DELETE)
-    first, second, third = of_operation([came, back, edit, went])
+    merged = change_set("4", 3, op=Op.MERGE)
+    first, second, third, fourth = of_operation([came, back, edit, went, merged])
+    assert (fourth.revive, fourth.unable) == (True, "")
     assert (first.goes_since, second.goes_since) == (came.at, back.at)
     assert (third.revive, third.goes) == (True, False)
     assert pairs(third) == {"Phone": (NULL, text("a"))}
