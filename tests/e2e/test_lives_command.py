@@ -97,15 +97,8 @@ def test_a_mass_deletion_is_noticed_and_its_incident_brings_all_back(world):
     assert (incident["rule"], incident["records"]) == ("mass_delete", 60)
     made = world.folder.ok("plan", "--incident", incident["id"])
     assert made["counts"][world.way] == 60
-    ended = world.folder.crmtrail("apply", made["plan"]["id"], "--yes")
-    if world.crm == "hubspot":
-        # The survivor keeps the address of the contact that was merged into it.
-        (step,) = ended.json["receipt"]["steps"]
-        assert (ended.code, step["outcome"]) == (3, "refused")
-        assert "holds the value now; free it there first" in step["detail"]
-    else:
-        assert ended.code == 0
-        assert len(world.live()) == len(was)
+    world.folder.ok("apply", made["plan"]["id"], "--yes")
+    assert len(world.live()) == len(was)
     assert world.folder.ok("incident", incident["id"])["state"] == "resolved"
     world.folder.ok("undo", made["plan"]["id"], "--yes")
     world.folder.ok("sync", world.target)
@@ -162,5 +155,12 @@ def test_a_merged_record_comes_back_as_one_of_its_own(world):
     world.folder.ok("sync", world.target)
     made = world.folder.ok("plan", "--record", world.ref(loser), "--at", world.before)
     assert made["counts"][world.way] == 1
-    world.folder.ok("apply", made["plan"]["id"], "--yes")
-    assert len(world.live()) == len(was)
+    ended = world.folder.crmtrail("apply", made["plan"]["id"], "--yes")
+    if world.crm == "hubspot":
+        # The survivor keeps the address of the contact that was merged into it.
+        (step,) = ended.json["receipt"]["steps"]
+        assert (ended.code, step["outcome"]) == (3, "refused")
+        assert "holds the value now; free it there first" in step["detail"]
+    else:
+        assert ended.code == 0
+        assert len(world.live()) == len(was)
