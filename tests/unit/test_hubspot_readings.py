@@ -184,7 +184,7 @@ def test_the_first_values_name_the_creator_where_the_source_does_not(
         properties={"hs_object_source": source, "email": "a@b.c"},
         propertiesWithHistory={"email": [entry("a@b.c", made, source, **more)]},
     )
-    creator = reading_of(REF, record, READ, NAMES).creator
+    creator = reading_of(REF, record, AT, Nobody()).creator
     assert creator is not None
     assert (creator.kind, creator.id) == expected
 
@@ -202,6 +202,6 @@ def test_later_values_and_other_sources_do_not_name_the_creator(at: str, source:
         properties={"hs_object_source": "CRM_UI", "email": "a@b.c"},
         propertiesWithHistory={"email": [entry("a@b.c", at, source, sourceId="userId:9")]},
     )
-    creator = reading_of(REF, record, READ, NAMES).creator
+    creator = reading_of(REF, record, AT, Nobody()).creator
     assert creator is not None
     assert creator.kind is ActorKind.UNKNOWN
