@@ -19,7 +19,7 @@ from snapshot.memory_leases import MemoryLeases
 from support.portal_life import BEGINNING, PortalLife
 from support.sandbox_rig import WallClock
 
-LIVES = int(os.environ.get("PORTAL_LIVES", "5"))
+LIVES = int(os.environ.get("PORTAL_LIVES", "3"))
 FIRST = int(os.environ.get("PORTAL_FIRST_LIFE", "0"))
 STEPS = 40
 
