@@ -269,6 +269,7 @@ class App:
             Mistake: the config has no sources, the variable with a token is not set, or webhooks
                 cannot be listened for.
         """
+        from crmtrail.alerts.delivery import tell_at_rest
         from crmtrail.hooks.service import Hooks, Means, webhooks_of
         from crmtrail.ledger import AnchoringAtRest
         from crmtrail.retention import Daily
@@ -285,7 +286,7 @@ class App:
             for one in self.targets(())
         ]
         aging = Daily(lambda: self.privacy.retention.apply(by=self.user, anew=False), self.clock)
-        with AnchoringAtRest(lambda: self.ledger) as resting:
+        with AnchoringAtRest(lambda: self.ledger, first=lambda: tell_at_rest(self)) as resting:
 
             def synced(run: Run) -> None:
                 resting.touch()

@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from crmtrail.alerts_config import AlertChannels, strange_source
 from crmtrail.anchor_config import AnchorConfig, CrmAnchor
 from crmtrail.auth_config import METHODS, SECRETS, Auth, AuthConfig, WrittenAuth
 from crmtrail.errors import Mistake
@@ -235,6 +236,7 @@ class Config(BaseSettings):
     retry: RetryConfig = RetryConfig()
     budget: BudgetConfig = BudgetConfig()
     rules: RulesConfig = RulesConfig()
+    alerts: AlertChannels = ()
     restore: RestoreConfig = RestoreConfig()
 
     @model_validator(mode="after")
@@ -262,7 +264,7 @@ class Config(BaseSettings):
 
     @model_validator(mode="after")
     def _privacy_has_sources(self) -> Self:
-        if fault := self.privacy.strange(self.sources):
+        if fault := self.privacy.strange(self.sources) or strange_source(self.alerts, self.sources):
             raise ValueError(fault)
         return self
 

@@ -37,7 +37,7 @@ def examine(path: Path, environ: Mapping[str, str]) -> list[Check]:
         checks.append(_bad("config", empty))
     checks.append(_private_config(path, literal=literal))
     with App(config) as app:
-        checks += [*_store(app), *_sqlite(app), *_keys(app, environ), _anchors(app)]
+        checks += [*_store(app), *_sqlite(app), *_keys(app, environ), _anchors(app), *_alerts(app)]
         for source in config.sources:
             checks += source_checks(app, source)
     return checks
@@ -152,6 +152,18 @@ def _anchors(app: App) -> Check:
         told = "; ".join(f"{one.name}: {one.failure}" for one in failed)
         return Check("anchors", False, told, "mend it, then run `crmtrail anchor`")
     return Check("anchors", True, ", ".join(sorted(wanted)))
+
+
+def _alerts(app: App) -> list[Check]:
+    """Check that every channel can be sent to, as far as can be seen. Sends nothing."""
+    from crmtrail.alerts.post import ApprisePost  # noqa: PLC0415 -- only where there are channels
+
+    checks = []
+    for channel in app.config.alerts:
+        fault = ApprisePost().fault(channel)
+        hint = f"then try it: crmtrail alerts --test {channel.to}"
+        checks.append(Check(f"alerts {channel.to}", not fault, fault or "understood", hint))
+    return checks
 
 
 def _private_config(path: Path, *, literal: bool) -> Check:

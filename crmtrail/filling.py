@@ -39,6 +39,8 @@ def filled(
 
 
 def _is_secret(where: tuple[str, ...]) -> bool:
+    if where[:1] == ("alerts",):
+        return where[2:] == ("apprise_url",)
     if where[:2] == ("ledger", "anchors"):
         return where[3:] == ("apprise_url",)
     if where[:1] == ("sources",) and where[2:] == ("webhooks", "client_secret"):

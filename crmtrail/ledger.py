@@ -147,14 +147,21 @@ class AnchoringAtRest:
 
     Args:
         ledger: gives the ledger, in the thread that asks.
+        first: is called before each anchoring, such as what tells people of incidents.
         quiet_s: seconds without a sync that count as rest.
         longest_s: seconds after the first sync, after which no more rest is waited for.
     """
 
     def __init__(
-        self, ledger: Callable[[], Ledger], *, quiet_s: float = 2.0, longest_s: float = 60.0
+        self,
+        ledger: Callable[[], Ledger],
+        *,
+        first: Callable[[], None] = lambda: None,
+        quiet_s: float = 2.0,
+        longest_s: float = 60.0,
     ) -> None:
         self._ledger = ledger
+        self._first = first
         self._quiet_s = quiet_s
         self._longest_s = longest_s
         self._changed = threading.Condition()
@@ -202,6 +209,10 @@ class AnchoringAtRest:
 
     def _anchor(self) -> None:
         log = structlog.get_logger()
+        try:
+            self._first()
+        except Exception as error:  # noqa: BLE001 -- the service and its anchors outlive it; it is told
+            log.error("not alerted", error=type(error).__name__)  # noqa: TRY400 -- a trace may hold values
         try:
             sent = self._ledger().anchor_after_sync()
         except Exception as error:  # noqa: BLE001 -- the service outlives a failed anchoring; it is told

@@ -22,7 +22,7 @@ from snapshot.place import (
 from snapshot.store import SqlStore
 from snapshot.vault import Vault
 
-HEAD: Final = "1003"
+HEAD: Final = "1004"
 """The newest migration. A store that is there already opens without loading alembic."""
 
 _TRIALS: Final = ("0001", "0002", "0003", "0004")

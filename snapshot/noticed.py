@@ -177,6 +177,15 @@ def incident_of(connection: Connection, id_: str) -> Incident:
     return found[0]
 
 
+def incidents_named(connection: Connection, ids: Sequence[str]) -> list[Incident]:
+    """Return the incidents of some ids; an id that there is not is passed over."""
+    return _incidents(
+        connection,
+        "WHERE i.incident_id IN (SELECT t.value FROM json_each(?) AS t)",
+        (_ENCODER.encode(list(ids)).decode(),),
+    )
+
+
 def move_incident(connection: Connection, id_: str, state: IncidentState) -> None:
     """Set an incident's state."""
     connection.exec_driver_sql(

@@ -30,6 +30,7 @@ from snapshot.plan_tables import ApprovalRow, PlanRow, PlanStep, ReceiptRow
 
 __all__ = [
     "ActorRow",
+    "AlertRow",
     "AnchorRow",
     "ApprovalRow",
     "ChangeRow",
@@ -621,4 +622,34 @@ class AnchorRow(SQLModel, table=True):
     note: str | None = Field(default=None, sa_type=Text)
     anchored_at: int | None = Field(default=None, sa_type=WHOLE)
     failed_at: int | None = Field(default=None, sa_type=WHOLE)
+    failure: str = Field(default="", sa_type=Text)
+
+
+class AlertRow(SQLModel, table=True):
+    """How an incident stands at a channel: what the last message showed, and whether one waits.
+
+    Where ``incident_id`` is empty, the row is the channel's own: ``due`` is when it began,
+    ``sent_at`` when its last digest went out. What was delivered is in the ledger too.
+    """
+
+    __tablename__ = "alert"
+    __table_args__ = (
+        CheckConstraint("(state IS NULL) = (messages = 0)", name="seen_when_told"),
+        CheckConstraint("(state IS NULL) = (severity IS NULL)", name="seen_whole"),
+        CheckConstraint("(state IS NULL) = (records IS NULL)", name="seen_counted"),
+        CheckConstraint("attempts >= 0", name="attempts_natural"),
+        CheckConstraint("waiting IN (0, 1)", name="waiting_flag"),
+        MARK_CLUSTERED,
+    )
+    channel: str = Field(primary_key=True, sa_type=Text)
+    incident_id: str = Field(primary_key=True, sa_type=Text)
+    messages: int = Field(sa_type=WHOLE)
+    state: str | None = Field(default=None, sa_type=Text)
+    severity: str | None = Field(default=None, sa_type=Text)
+    records: int | None = Field(default=None, sa_type=WHOLE)
+    waiting: int = Field(sa_type=WHOLE)
+    what: str = Field(sa_type=Text)
+    attempts: int = Field(sa_type=WHOLE)
+    due: int = Field(sa_type=WHOLE)
+    sent_at: int | None = Field(default=None, sa_type=WHOLE)
     failure: str = Field(default="", sa_type=Text)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "incidents": "noticed",
     "incident": "noticed",
     "expect": "expecting",
+    "alerts": "alerting",
     "plan": "plans",
     "plans": "plans",
     "plan-show": "plans",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from crmtrail.cli.alerting import alert_after_sync, channels_shape
 from crmtrail.cli.context import Context, command, table
 from crmtrail.cli.evidence import sink_shape, tell_unanchored
 from crmtrail.cli.look import clock, missing
@@ -61,6 +62,7 @@ def sync(
             work = partial(context.app.sync, stopping=stopping.is_set, accept_loss=accept_loss)
             runs.append(_synced(context, target, mode, work, tried))
         stopped = stopping.is_set()
+        alerted = alert_after_sync(context)
         sent = context.app.ledger.anchor_after_sync() if context.app.has_store() else ()
     tell_unanchored(context, sent)
     anchors = [sink_shape(one) for one in sent]
@@ -69,6 +71,7 @@ def sync(
         "stopped": stopped,
         "runs": [_shape(context, run) for run in runs],
         "anchors": anchors,
+        "alerts": alerted,
     }
     context.answer(shape, lambda out: _render(context, out, runs))
     if stopped:
@@ -228,6 +231,7 @@ def status(context: Context) -> None:
     now = app.clock.now()
     anchorage = app.ledger.anchorage()
     waiting = app.privacy.waiting()
+    alerts = channels_shape(context)
     shape = {
         "sources": [
             {
@@ -253,6 +257,7 @@ def status(context: Context) -> None:
             "anchors": [_place(place) for place in anchorage.places],
         },
         "incidents": found.open_incidents,
+        "alerts": alerts,
         "erasures_waiting": [
             {"record": str(one.ref), "at": shapes.time(one.at)} for one in waiting
         ],
@@ -277,6 +282,9 @@ def status(context: Context) -> None:
         for source, told in found.budget.items():
             out.print(f"{source}: {_budget(told)}", markup=False)
         out.print(_told(anchorage, now), markup=False)
+        for each in (one for one in alerts if one["waiting"]):
+            words = f"alerts to {each['channel']} not delivered: {each['waiting']}"
+            out.print(f"{words}: {each['failure']}", markup=False)
         for one in waiting:
             gone = f"{one.ref}: the CRM deleted this person for privacy; still stored here"
             out.print(f"{gone}: crmtrail erase {one.ref}", markup=False)

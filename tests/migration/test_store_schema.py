@@ -252,7 +252,7 @@ def test_replacing_is_changing(filled):
 
 def test_the_list_of_guarded_tables_is_complete():
     mutable = {"record", "position", "lease", "sync_run", "operation", "incident", "plan_step"}
-    mutable |= {"anchor", "demand", "door", "erasure", "retention_mark", "subject_index"}
+    mutable |= {"alert", "anchor", "demand", "door", "erasure", "retention_mark", "subject_index"}
     guarded = {*INSERT_ONLY, *FORGETFUL, "tile"}
     assert guarded | mutable == {
         one.__tablename__ for one in vars(tables).values() if _is_table(one)
