@@ -13,6 +13,7 @@ from connectors.hubspot.client import Client
 from connectors.hubspot.cursor import opening
 from connectors.hubspot.discovery import Discovery
 from connectors.hubspot.groups import GROUPS, Groups
+from connectors.hubspot.hearsay import hearsay_of
 from connectors.hubspot.lookup import READ_BATCH, Lookup, requested
 from connectors.hubspot.pacing import pacer_for
 from connectors.hubspot.people import People
@@ -92,7 +93,8 @@ class HubSpotConnector:
         groups = Groups(self._client, source, people, clock)
         self._trails: tuple[TrailObjects, ...] = (self._associations, groups)
         self._writer = Writer(self._client, self._fields, self._associations, self._is_log)
-        self._lookup = Lookup(self._client, source, self._names, people, settings.history_months)
+        months, heard = settings.history_months, hearsay_of(sessions, source)
+        self._lookup = Lookup(self._client, source, self._names, people, months, heard)
         self._changes = Changes(self._client, self._lookup, self._names, settings.overlap)
 
     @property

@@ -13,6 +13,7 @@ import msgspec
 
 from connectors.hubspot.actors import Names
 from connectors.hubspot.client import Client
+from connectors.hubspot.hearsay import Hearsay
 from connectors.hubspot.history import is_contact
 from connectors.hubspot.refusals import Absent, Refusal
 from connectors.hubspot.shapes import Number, Row, milliseconds, when
@@ -30,6 +31,9 @@ _PAUSE: Final = timedelta(minutes=1)
 _CLOSED_FOR: Final = timedelta(hours=1)
 
 
+_BY_WEBHOOK: Final = unknown("a webhook told of the deletion for privacy; it names nobody")
+
+
 @dataclass(frozen=True, slots=True)
 class _Deletion:
     at: datetime | None
@@ -40,11 +44,17 @@ class Forgotten:
     """Remembers what the log told, so that it is read on from there. Contacts only.
 
     A token that may not read the log is no error: see `among`. That is asked again after an hour.
+
+    Args:
+        client: the API.
+        people: the names behind ids.
+        heard: what webhooks told; it counts like the log.
     """
 
-    def __init__(self, client: Client, people: Names) -> None:
+    def __init__(self, client: Client, people: Names, heard: Hearsay) -> None:
         self._client = client
         self._people = people
+        self._heard = heard
         self._told: dict[str, _Deletion] = {}
         self._new: list[str] = []
         self._upto: datetime | None = None
@@ -56,6 +66,8 @@ class Forgotten:
         Empty where the log says nothing, or nothing to us. Costs a request for each page of it.
         """
         wanted = [ref for ref in refs if is_contact(ref.object)]
+        for id_, at in self._heard.among([ref.id for ref in wanted]).items():
+            self._told.setdefault(id_, _Deletion(at, _BY_WEBHOOK))
         if any(ref.id not in self._told for ref in wanted):
             self._read_on()
         return self._removals(wanted)

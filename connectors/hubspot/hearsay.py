@@ -19,24 +19,16 @@ class Hearsay:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._told: dict[str, datetime | None] = {}
-        self._new: dict[str, None] = {}
 
     def tell(self, deletions: Mapping[str, datetime | None]) -> None:
         """Take contacts that were deleted for privacy, and when if that was told."""
         with self._lock:
-            self._new |= dict.fromkeys(id_ for id_ in deletions if id_ not in self._told)
             self._told |= deletions
 
     def among(self, ids: list[str]) -> dict[str, datetime | None]:
         """Return those of some contacts that were heard of."""
         with self._lock:
             return {id_: self._told[id_] for id_ in ids if id_ in self._told}
-
-    def news(self) -> list[str]:
-        """Return the contacts that were heard of since this was asked last."""
-        with self._lock:
-            news, self._new = list(self._new), {}
-            return news
 
 
 def hearsay_of(sessions: Sessions, source: str) -> Hearsay:

@@ -10,6 +10,7 @@ import msgspec
 from connectors.hubspot.actors import Names
 from connectors.hubspot.client import Client, Told
 from connectors.hubspot.forgotten import Forgotten
+from connectors.hubspot.hearsay import Hearsay
 from connectors.hubspot.history import beginning, is_contact
 from connectors.hubspot.merging import merged_away, merged_ids, mergers, traces
 from connectors.hubspot.readings import reading_of, removal_of
@@ -46,6 +47,7 @@ class Lookup:
         names_of: the property names of an object.
         people: the names behind ids.
         months: how far back history is wanted; 0: only that of what changes from now on.
+        heard: what webhooks told of deletions for privacy.
     """
 
     def __init__(
@@ -55,12 +57,13 @@ class Lookup:
         names_of: Callable[[str], Sequence[str]],
         people: Names,
         months: int,
+        heard: Hearsay,
     ) -> None:
         self._client = client
         self._source = source
         self._names_of = names_of
         self._people = people
-        self._forgotten = Forgotten(client, people)
+        self._forgotten = Forgotten(client, people, heard)
         self.months = months
 
     def ref(self, object_: str, id_: str) -> Ref:

@@ -10,9 +10,11 @@ import pytest
 
 from connectors.hubspot import connect
 from connectors.hubspot.cursor import Cursor
+from connectors.hubspot.hearsay import hearsay_of
 from crmtrail.config import AuthConfig, SourceConfig
 from crmtrail.model import ActorKind, Loss, Mode, Page, Removal
 from crmtrail.ports import Connector
+from crmtrail.sessions import Sessions
 from support.scripted_http import Asked, Scripted, ScriptedServer
 
 NOW = 1_795_514_400_000
@@ -220,3 +222,24 @@ def test_a_sweep_of_another_process_reads_the_log_on_from_the_last_sweep() -> No
     assert [f"fromTimestamp={NOW - back}" in look for look, back in zip(
         looks, (90 * 86_400_000, 600_000), strict=True
     )] == [True, True]  # fmt: skip
+
+
+def test_what_a_webhook_told_counts_like_the_log_but_only_of_what_is_nowhere() -> None:
+    served, sessions = Portal(lambda _: Scripted(403, {})), Sessions()
+    served.live.add("43")
+    heard = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    hearsay_of(sessions, "hs").tell({"42": heard, "43": heard})
+    with ScriptedServer(otherwise=served) as server:
+        auth = AuthConfig.model_validate({"token": "t"})
+        settings = SourceConfig(kind="hubspot", base_url=server.url, auth=auth)
+        with closing(connect("hs", settings, auth, Wall(), sessions)) as connector:
+            found = connector.read("contacts", ["41", "42", "43"])
+    assert set(found) == {"42", "43"}, "of 41 nothing was told"
+    removal = found["42"]
+    assert isinstance(removal, Removal)
+    assert (removal.loss, removal.at, removal.actor.kind) == (
+        Loss.FORGOTTEN,
+        heard,
+        ActorKind.UNKNOWN,
+    )
+    assert not isinstance(found["43"], Removal), "it lives, whatever was heard"
