@@ -78,26 +78,16 @@ class Bench:
     spot: Spot
     folder: Path
 
-    def work(self, what: str, spot: Spot) -> Mapping[str, Any]:
-        """Do one piece of work in a fresh process and return its figures."""
-        script = Path(__file__).with_name("counting.py")
-        done = subprocess.run(
-            [sys.executable, str(script), what],
-            input=json.dumps(asdict(spot)), stdout=subprocess.PIPE, check=True, text=True,
-        )  # fmt: skip
-        figures: Mapping[str, Any] = json.loads(done.stdout)
-        return figures
-
     def loads(self) -> list[Case]:
         """Load everything twice: through queries, and through Bulk."""
         bulk = replace(self.spot, store=str(self.folder / "bulk.db"), bulk_above=0)
-        rest, jobs = self.work("sync", self.spot), self.work("sync", bulk)
-        _same(_sum(jobs["read"]), _sum(rest["read"]), "records were read by Bulk")
+        rest, jobs = worked("sync", self.spot), worked("sync", bulk)
+        same(total(jobs["read"]), total(rest["read"]), "records were read by Bulk")
         least = sum(rest["pages"].values())
         return [
-            _case("first load, REST", rest, least, "a query a page of 2,000 rows (200 where an "
+            case_of("first load, REST", rest, least, "a query a page of 2,000 rows (200 where an "
                   "object has two long texts)"),
-            _case("first load, Bulk", jobs, _QUERY_JOB * len(jobs["read"]), "a job an object: "
+            case_of("first load, Bulk", jobs, _QUERY_JOB * len(jobs["read"]), "a job an object: "
                   "make it, look once, one page of results"),
         ]  # fmt: skip
 
@@ -105,36 +95,36 @@ class Bench:
         """Poll when nothing changed."""
         spot = replace(self.spot, objects=_QUIET)
         why = "one query an object; less would not ask"
-        return _case("quiet poll of 3 objects", self.work("sync", spot), len(_QUIET), why)
+        return case_of("quiet poll of 3 objects", worked("sync", spot), len(_QUIET), why)
 
     def scattered(self) -> Case:
         """Poll after one record in a hundred changed, over all objects."""
         changed = change(_CRM, self.control, self.spot)
-        found = self.work("sync", self.spot)
-        _same(found["updated"], changed, "scattered edits were noticed")
+        found = worked("sync", self.spot)
+        same(found["updated"], changed, "scattered edits were noticed")
         why = "a query a page of rows, at least one an object"
         least = sum(max(1, pages) for pages in found["pages"].values())
-        return _case("1 % changed, scattered edits", found, least, why)
+        return case_of("1 % changed, scattered edits", found, least, why)
 
     def mass(self, contacts: Sequence[str], most: int) -> Case:
         """Poll all objects after one mass update of contacts."""
         changed = contacts[:most]
         self.edit(changed, "Mass update")
-        found = self.work("sync", self.spot)
-        _same(found["updated"], len(changed), "records of the mass update were noticed")
+        found = worked("sync", self.spot)
+        same(found["updated"], len(changed), "records of the mass update were noticed")
         why = "a query a page of rows, at least one an object"
         least = sum(max(1, pages) for pages in found["pages"].values())
-        return _case("1 % changed, one mass update", found, least, why)
+        return case_of("1 % changed, one mass update", found, least, why)
 
     def reconciled(self, bulk_above: int, how: str) -> Case:
         """See every record, by id and stamp."""
         spot = replace(self.spot, mode=Mode.RECONCILE, bulk_above=bulk_above)
-        found = self.work("sync", spot)
+        found = worked("sync", spot)
         ids = [ceil(records / _ROWS) for records in found["known"].values()]
         least = sum(min(one, _QUERY_JOB) for one in ids)
         why = "ids and stamps: pages of 2,000, or three calls of a Bulk job where that is less"
         seen = {"read": found["known"]}
-        return _case(f"reconcile, {how}", {**found, **seen}, least, why)
+        return case_of(f"reconcile, {how}", {**found, **seen}, least, why)
 
     def restored(self, ids: Sequence[str]) -> Case:
         """Spoil contacts, notice it, and put their titles back."""
@@ -142,15 +132,15 @@ class Bench:
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
         self.edit(ids, "Spoilt")
         spot = replace(self.spot, objects=("Contact",), at=at.isoformat())
-        _same(self.work("sync", spot)["updated"], len(ids), "spoilt records were noticed")
-        found = self.work("restore", replace(spot, records=tuple(ids)))
-        _same(_sum(found["read"]), len(ids), "records were restored")
+        same(worked("sync", spot)["updated"], len(ids), "spoilt records were noticed")
+        found = worked("restore", replace(spot, records=tuple(ids)))
+        same(total(found["read"]), len(ids), "records were restored")
         reads = 2 * ceil(len(ids) / _ROWS)
         collections = ceil(len(ids) / _COLLECTION)
         writes = min(collections, _INGEST_JOB)
         way = "a collection for each 200" if collections <= _INGEST_JOB else "an ingest job"
         why = f"{reads} reads of 2,000 before and after, {writes} calls for {way}"
-        return _case(f"restore of {len(ids):,}", found, reads + writes, why)
+        return case_of(f"restore of {len(ids):,}", found, reads + writes, why)
 
     def edit(self, ids: Sequence[str], title: str) -> None:
         """Let an app set the title of contacts, all in one moment."""
@@ -209,17 +199,31 @@ def table(cases: Sequence[Case]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
 
 
-def _case(name: str, found: Mapping[str, Any], least: int, why: str) -> Case:
+def worked(what: str, spot: Spot) -> Mapping[str, Any]:
+    """Do one piece of work in a fresh process and return its figures."""
+    script = Path(__file__).with_name("counting.py")
+    done = subprocess.run(
+        [sys.executable, str(script), what],
+        input=json.dumps(asdict(spot)), stdout=subprocess.PIPE, check=True, text=True,
+    )  # fmt: skip
+    figures: Mapping[str, Any] = json.loads(done.stdout)
+    return figures
+
+
+def case_of(name: str, found: Mapping[str, Any], least: int, why: str) -> Case:
+    """Return the row of a piece of work."""
     return Case(
-        name, _sum(found["read"]), found["calls"], least, why, found["seconds"], found["peak"]
+        name, total(found["read"]), found["calls"], least, why, found["seconds"], found["peak"]
     )
 
 
-def _sum(of: Mapping[str, int]) -> int:
+def total(of: Mapping[str, int]) -> int:
+    """Return the sum over all objects."""
     return sum(of.values())
 
 
-def _same(found: int, expected: int, what: str) -> None:
+def same(found: int, expected: int, what: str) -> None:
+    """End the benchmark where something else came out than was done."""
     if found != expected:
         sys.exit(f"{found:,} {what}, not {expected:,}")
 

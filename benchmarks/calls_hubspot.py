@@ -6,18 +6,15 @@ See README.md beside this file for what the figures mean.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
-from calls import Case, table
+from calls import Case, case_of, same, table, total, worked
 from counting import Spot
 from measuring import CRMS
 from sync import circumstances, sandbox
@@ -43,54 +40,44 @@ class Bench:
     control: Sandbox
     spot: Spot
 
-    def work(self, what: str, spot: Spot) -> Mapping[str, Any]:
-        """Do one piece of work in a fresh process and return its figures."""
-        script = Path(__file__).with_name("counting.py")
-        done = subprocess.run(
-            [sys.executable, str(script), what],
-            input=json.dumps(asdict(spot)), stdout=subprocess.PIPE, check=True, text=True,
-        )  # fmt: skip
-        figures: Mapping[str, Any] = json.loads(done.stdout)
-        return figures
-
     def load(self) -> Case:
         """Load everything with its whole history."""
-        found = self.work("sync", self.spot)
+        found = worked("sync", self.spot)
         least = _pages(found["read"], _WITH_HISTORY)
-        return _case("first load", found, least, "a page of 50 records with their history")
+        return case_of("first load", found, least, "a page of 50 records with their history")
 
     def quiet(self) -> Case:
         """Poll when nothing changed."""
-        found = self.work("sync", replace(self.spot, objects=_QUIET))
-        return _case("quiet poll of 3 objects", found, len(_QUIET), "one search an object")
+        found = worked("sync", replace(self.spot, objects=_QUIET))
+        return case_of("quiet poll of 3 objects", found, len(_QUIET), "one search an object")
 
     def mass(self, ids: Sequence[str]) -> Case:
         """Poll after one mass update of contacts."""
         self.edit(ids, "Mass update")
-        found = self.work("sync", replace(self.spot, objects=("contacts",)))
-        _same(found["updated"], len(ids), "records of the mass update were noticed")
+        found = worked("sync", replace(self.spot, objects=("contacts",)))
+        same(found["updated"], len(ids), "records of the mass update were noticed")
         least = ceil(len(ids) / _HITS) + ceil(len(ids) / _WITH_HISTORY)
         why = "searches of 200 ids, and 50 records with their history a read"
-        return _case("1 % changed, one mass update of contacts", found, least, why)
+        return case_of("1 % changed, one mass update of contacts", found, least, why)
 
     def reconciled(self) -> Case:
         """See every record, by id and stamp."""
-        found = self.work("sync", replace(self.spot, mode=Mode.RECONCILE))
+        found = worked("sync", replace(self.spot, mode=Mode.RECONCILE))
         least = _pages(found["known"], _IDS)
         seen = {"read": found["known"]}
-        return _case("reconcile", {**found, **seen}, least, "lists of 100 ids and stamps")
+        return case_of("reconcile", {**found, **seen}, least, "lists of 100 ids and stamps")
 
     def restored(self, ids: Sequence[str]) -> Case:
         """Spoil contacts, notice it, and put their titles back."""
         at = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1)
         self.edit(ids, "Spoilt")
         spot = replace(self.spot, objects=("contacts",), at=at.isoformat(), field="jobtitle")
-        _same(self.work("sync", spot)["updated"], len(ids), "spoilt records were noticed")
-        found = self.work("restore", replace(spot, records=tuple(ids)))
-        _same(_sum(found["read"]), len(ids), "records were restored")
+        same(worked("sync", spot)["updated"], len(ids), "spoilt records were noticed")
+        found = worked("restore", replace(spot, records=tuple(ids)))
+        same(total(found["read"]), len(ids), "records were restored")
         reads, writes = 2 * ceil(len(ids) / _WITH_HISTORY), ceil(len(ids) / _WRITES)
         why = f"{reads} reads of 50 with history before and after, {writes} writes of 100"
-        return _case(f"restore of {len(ids):,}", found, reads + writes, why)
+        return case_of(f"restore of {len(ids):,}", found, reads + writes, why)
 
     def edit(self, ids: Sequence[str], title: str) -> None:
         """Let an app set the title of contacts, all in one moment."""
@@ -135,21 +122,6 @@ def measured(url: str, folder: Path, *, quick: bool) -> list[Case]:
 
 def _pages(counts: Mapping[str, int], size: int) -> int:
     return sum(max(1, ceil(count / size)) for count in counts.values())
-
-
-def _case(name: str, found: Mapping[str, Any], least: int, why: str) -> Case:
-    return Case(
-        name, _sum(found["read"]), found["calls"], least, why, found["seconds"], found["peak"]
-    )
-
-
-def _sum(of: Mapping[str, int]) -> int:
-    return sum(of.values())
-
-
-def _same(found: int, expected: int, what: str) -> None:
-    if found != expected:
-        sys.exit(f"{found:,} {what}, not {expected:,}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """Send words through Apprise. Its URLs are secret and are never told."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from crmtrail.alerts.texts import Text
 from crmtrail.alerts_config import AlertChannel
+from crmtrail.apprise_silence import unlogged
 from crmtrail.errors import Mistake
 
 if TYPE_CHECKING:
@@ -61,19 +59,3 @@ class ApprisePost:
         if not known or len(service) != 1:
             raise Mistake(f"apprise_url of {channel.to} is not one URL that Apprise knows")
         return service
-
-
-@contextmanager
-def unlogged() -> Iterator[None]:
-    """Drop what Apprise logs: of a URL that it does not like, it tells the token."""
-    logger = logging.getLogger("apprise")
-    logger.addFilter(_nothing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_nothing)
-
-
-def _nothing(record: logging.LogRecord) -> bool:
-    del record
-    return False

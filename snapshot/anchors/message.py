@@ -4,12 +4,11 @@ Nobody can take a message back out of other people's mailboxes, and crmtrail can
 it is checked by whoever has it, with ``crmtrail verify --against FILE``.
 """
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from crmtrail.anchor_config import MessageAnchor
+from crmtrail.apprise_silence import unlogged
 from crmtrail.errors import AnchorFailed
 from snapshot.anchors.sink import Means, lacking
 from snapshot.proofs import head_of
@@ -63,7 +62,7 @@ class MessageSink:
         # Nothing but the text: no pictures from the web, no traces on the disk.
         asset = AppriseAsset(app_id="crmtrail", async_mode=False, storage_mode="memory")
         service = Apprise(asset=asset)
-        with _unlogged():
+        with unlogged():
             if not service.add(self._settings.apprise_url.get_secret_value()):
                 raise AnchorFailed(
                     f"apprise_url of {self.name} is no URL that Apprise knows",
@@ -77,19 +76,3 @@ class MessageSink:
             )
         if not told:
             raise AnchorFailed(f"the service behind {self.name} did not take the message")
-
-
-@contextmanager
-def _unlogged() -> Iterator[None]:
-    """Drop what Apprise logs: of a URL that it does not like, it tells the token."""
-    logger = logging.getLogger("apprise")
-    logger.addFilter(_nothing)
-    try:
-        yield
-    finally:
-        logger.removeFilter(_nothing)
-
-
-def _nothing(record: logging.LogRecord) -> bool:
-    del record
-    return False
