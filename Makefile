@@ -32,7 +32,7 @@ demo: $(STAMP)
 	@$(BIN)/crmtrail demo
 
 test: $(STAMP)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 test-live-salesforce: $(STAMP)
 	@$(BIN)/pytest -v --timeout 1800 tests/live
@@ -42,7 +42,7 @@ test-live-hubspot: $(STAMP)
 
 coverage: $(STAMP)
 	@rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/coverage run -m pytest -n 3 --dist loadfile
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

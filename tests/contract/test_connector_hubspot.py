@@ -10,7 +10,7 @@ from support.hubspot_rig import hubspot_rig
 
 
 class TestHubSpot(ConnectorSuite):
-    @pytest.fixture(params=["v3", "2026-03", "2026-09"])
+    @pytest.fixture(params=["v3", "2026-03"])
     def rig(self, request: pytest.FixtureRequest) -> Iterator[Rig]:
         with hubspot_rig(request.param) as rig:
             yield rig

@@ -9,7 +9,7 @@ from support.cli import Folder, config_for
 APP = {"kind": "app", "name": "Formfill Enrichment"}
 
 
-@pytest.fixture(params=["v3", "2026-03", "2026-09"])
+@pytest.fixture(params=["v3", "2026-09"])
 def world(request, tmp_path):
     with build(size="small", seed=7) as server:
         sandbox = Sandbox(server.url)

@@ -90,8 +90,6 @@ class TestWithoutAnOrg:
         ("given", "missing"),
         [
             ({}, ["URL", "TOKEN"]),
-            ({"TOKEN": "t"}, ["URL"]),
-            ({"URL": "https://acme.my.salesforce.com"}, ["TOKEN", "KEY_FILE"]),
             ({"URL": "https://acme.my.salesforce.com", "CLIENT_ID": "c"}, ["CLIENT_SECRET"]),
         ],
     )
