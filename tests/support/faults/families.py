@@ -83,7 +83,7 @@ def _disks(ground: Ground) -> list[Row]:
 
 def _flips(ground: Ground) -> list[Row]:
     bench = flips.Bench(ground.folder, ground.whole)
-    return shared_out(bench.cases(ground.count(20, 5_000)), bench.run, ground.jobs)
+    return shared_out(bench.cases(ground.count(40, 5_000)), bench.run, ground.jobs)
 
 
 def _attacks(ground: Ground) -> list[Row]:
