@@ -29,6 +29,9 @@ def alerts(context: Context, trial: str | None) -> None:
     shape = channels_shape(context)
 
     def render(out: "Console") -> None:
+        if not shape:
+            out.print("Nobody is told: the config has no alerts. See alerts in config.example.yaml.")
+            return
         rows = [
             (one["channel"], one["from"], one["sent_at"] or "never", one["waiting"], one["failure"])
             for one in shape

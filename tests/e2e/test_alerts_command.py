@@ -71,3 +71,11 @@ def test_a_channel_is_tried_and_looked_at(world):
     assert refused.code == 2
     assert SECRET not in refused.err
     assert "channels: ops" in folder.crmtrail("alerts", "--test", "boss").err
+
+
+def test_without_a_channel_it_says_that_nobody_is_told(world):
+    folder, _ = world
+    text = folder.config.read_text()
+    folder.config.write_text(text[: text.index("alerts:")])
+    assert folder.ok("alerts")["channels"] == []
+    assert "Nobody is told" in folder.crmtrail("alerts", as_json=False).out
