@@ -30,7 +30,7 @@ def alerts(context: Context, trial: str | None) -> None:
 
     def render(out: "Console") -> None:
         if not shape:
-            out.print("Nobody is told: the config has no alerts. See alerts in config.example.yaml.")
+            out.print("Nobody is told: the config has no alerts; config.example.yaml shows how")
             return
         rows = [
             (one["channel"], one["from"], one["sent_at"] or "never", one["waiting"], one["failure"])
